@@ -1,0 +1,54 @@
+"""The command line, generated from the signatures and docstrings of the verbs: nothing here repeats them."""
+
+import importlib
+import os
+import sys
+
+from kizu import __version__
+from kizu.verbs import VERBS
+
+
+def build():
+    """The cyclopts application with one command a verb."""
+    from cyclopts import App, Parameter
+
+    app = App(
+        name="kizu",
+        help="Find defects on industrial products from zero, one or many labels.",
+        version=__version__,
+        default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
+        result_action="return_value",
+    )
+    for name, module in VERBS.items():
+        app.command(getattr(importlib.import_module(module), name), name=name)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one verb. Exit codes: 0 done, 1 done with problems or skipped items, 2 could not be done, 130 interrupted."""
+    from kizu.core.errors import KizuError
+
+    try:
+        done = build()(arguments if arguments is not None else sys.argv[1:])
+    except KizuError as error:
+        if os.environ.get("KIZU_TRACEBACK"):
+            raise
+        print(f"kizu: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("kizu: stopped; what was finished is kept", file=sys.stderr)
+        raise SystemExit(130) from None
+    except OSError as error:
+        from kizu.core.files import write_error
+
+        if os.environ.get("KIZU_TRACEBACK"):
+            raise
+        print(f"kizu: {write_error(error.filename or 'a file', error)}", file=sys.stderr)
+        raise SystemExit(2) from None
+    if done is not None and hasattr(done, "line"):
+        print(done)
+        raise SystemExit(1 if done.problems or done.skipped else 0)
+
+
+if __name__ == "__main__":
+    main()

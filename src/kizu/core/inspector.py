@@ -1,0 +1,112 @@
+"""``Inspector``: every model is one; one method, one file, one card. The file is safetensors, never pickle."""
+
+from __future__ import annotations
+
+import abc
+import importlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kizu.core.card import Card
+from kizu.core.errors import KizuError
+from kizu.core.files import write_bytes
+from kizu.core.instances import Instances
+
+_kinds: dict[str, type[Inspector]] = {}
+
+
+class Inspector(abc.ABC):
+    """A fitted model. Subclasses set ``kind`` (the sub-package that holds them) and are registered by it."""
+
+    kind: ClassVar[str] = ""
+    card: Card
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if cls.kind:
+            _kinds[cls.kind] = cls
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return tuple(self.card.classes)
+
+    @abc.abstractmethod
+    def inspect(self, image: np.ndarray) -> tuple[Instances, np.ndarray | None]:
+        """Instances (with scores and masks) and the score map float32 (C, H, W) of one uint8 (H, W, 3) RGB image.
+
+        Scores are in 0..1 with 0.5 at the threshold in force, so that models can be compared and thresholds moved.
+        """
+
+    def predict(self, images: Iterable[np.ndarray]) -> list[Instances]:
+        """Instances of each uint8 (H, W, 3) RGB image; an empty ``Instances`` says "nothing here"."""
+        return [self.inspect(image)[0] for image in images]
+
+    def score_maps(self, images: Iterable[np.ndarray]) -> list[np.ndarray | None]:
+        """Score maps float32 (C, H, W) in 0..1 of each image, None for models without them."""
+        return [self.inspect(image)[1] for image in images]
+
+    @abc.abstractmethod
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and JSON-able settings from which :meth:`from_state` makes the same inspector."""
+
+    @classmethod
+    @abc.abstractmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], settings: dict[str, Any], card: Card) -> Inspector:
+        """The inverse of :meth:`state`."""
+
+    def save(self, path: Path | str) -> None:
+        """Write one ``.kizu`` file, atomically. Raises KizuError where the file system refuses."""
+        from safetensors.numpy import save
+
+        arrays, settings = self.state()
+        metadata = {"kizu": json.dumps({"kind": self.kind, "format": 1}), "card": self.card.to_json()}
+        metadata["settings"] = json.dumps(settings, sort_keys=True)
+        write_bytes(path, save({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())}, metadata))
+
+    @staticmethod
+    def load(path: Path | str) -> Inspector:
+        """Read a ``.kizu`` file.
+
+        Raises:
+            KizuError: missing, truncated, not made by Kizu, or of a kind that this version does not know.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(path)
+        if not path.is_file():
+            raise KizuError(f"{path}: no such model file; make one with: kizu fit DATASET --out {path}")
+        try:
+            with safe_open(path, "numpy") as file:
+                metadata = file.metadata() or {}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError) as error:
+            raise KizuError(f"{path}: cannot be read as a model ({error}); copy it again or fit it anew") from error
+        try:
+            kind = json.loads(metadata["kizu"])["kind"]
+            settings = json.loads(metadata["settings"])
+            card = Card.from_json(metadata["card"])
+        except (KeyError, ValueError) as error:
+            raise KizuError(f"{path}: a safetensors file, but not an inspector made by Kizu") from error
+        return inspector_class(kind).from_state(arrays, settings, card)
+
+
+def inspector_class(kind: str) -> type[Inspector]:
+    """The class of a kind; its sub-package ``kizu.KIND`` is loaded, as a plug-in, when it is first asked for.
+
+    Raises:
+        KizuError: no such kind.
+    """
+    if kind not in _kinds and kind.isidentifier():
+        try:
+            importlib.import_module(f"kizu.{kind}")
+        except ModuleNotFoundError as error:
+            if error.name != f"kizu.{kind}":
+                raise
+    if kind not in _kinds:
+        raise KizuError(f"this Kizu knows no inspector of kind {kind!r}; update Kizu, or fit the model anew")
+    return _kinds[kind]

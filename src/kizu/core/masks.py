@@ -1,0 +1,283 @@
+"""``Masks``: N binary masks of one frame as run-length code with boxes and areas, never as a dense stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+
+from kizu.core import rle
+from kizu.core.errors import DataError
+
+Segmentation = dict | list  # COCO: an RLE dictionary, or a list of polygons
+
+
+class Masks:
+    """N binary masks of one frame.
+
+    Held as column-major runs (the order of COCO's code), so area, box, overlap and the COCO string come without
+    decoding. Immutable; indexable by int, slice, bool and index arrays (always giving ``Masks``).
+
+    >>> masks = Masks.from_label_map(np.array([[0, 1, 1], [2, 2, 1]]))
+    >>> len(masks), masks.area.tolist(), masks.boxes.tolist()
+    (2, [3, 2], [[1, 0, 3, 2], [0, 1, 2, 2]])
+    """
+
+    __slots__ = ("_areas", "_boxes", "_offsets", "_runs", "size")
+
+    def __init__(self, runs: np.ndarray, offsets: np.ndarray, size: tuple[int, int]):
+        """
+        Args:
+            runs: uint32 (R, 2), half-open runs of column-major positions, sorted and apart within each mask.
+            offsets: int64 (N + 1), mask i owns ``runs[offsets[i]:offsets[i + 1]]``.
+            size: (height, width) of the frame.
+        """
+        self.size = (int(size[0]), int(size[1]))
+        if self.size[0] * self.size[1] >= 2**32:
+            raise DataError(f"a frame of {self.size[0]} x {self.size[1]} pixels is too large for masks; tile it first")
+        self._runs = np.ascontiguousarray(runs, np.uint32).reshape(-1, 2)
+        self._offsets = np.ascontiguousarray(offsets, np.int64)
+        self._areas, self._boxes = rle.measure(self._runs, self._offsets, max(self.size[0], 1))
+
+    # --- making ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def empty(cls, size: tuple[int, int]) -> Masks:
+        """No masks, on a frame of (height, width)."""
+        return cls(np.zeros((0, 2), np.uint32), np.zeros(1, np.int64), size)
+
+    @classmethod
+    def _from_runs(cls, runs: Sequence[np.ndarray], size: tuple[int, int]) -> Masks:
+        offsets = np.zeros(len(runs) + 1, np.int64)
+        np.cumsum([len(r) for r in runs], out=offsets[1:])
+        return cls(np.concatenate(runs) if runs else np.zeros((0, 2), np.uint32), offsets, size)
+
+    @classmethod
+    def from_dense(cls, masks: np.ndarray | Iterable[np.ndarray], size: tuple[int, int] | None = None) -> Masks:
+        """From dense masks ``(N, H, W)`` or any iterable of ``(H, W)``; every value but zero is inside.
+
+        Args:
+            size: (height, width), needed only where there may be no mask at all.
+
+        Raises:
+            DataError: masks of different shapes, or none and no ``size``.
+        """
+        runs = []
+        if isinstance(masks, np.ndarray) and masks.ndim == 3:
+            size = size or masks.shape[1:]
+        for mask in masks:
+            mask = np.asarray(mask)
+            size = size or mask.shape
+            if mask.shape != tuple(size):
+                raise DataError(f"a mask of shape {mask.shape} among masks of shape {tuple(size)}; use one frame size")
+            if mask.dtype != np.uint8:
+                mask = (mask if mask.dtype == bool else mask != 0).view(np.uint8)
+            mask = np.ascontiguousarray(mask)
+            x, y, width, height = cv2.boundingRect(mask) if mask.size else (0, 0, 0, 0)
+            runs.append(rle.encode_crop(mask, x, y, x + width, y + height))
+        if size is None:
+            raise DataError("no mask and no frame size; pass size=(height, width)")
+        return cls._from_runs(runs, (int(size[0]), int(size[1])))
+
+    @classmethod
+    def from_label_map(cls, raster: np.ndarray, ids: Sequence[int] | None = None) -> Masks:
+        """From an id raster ``(H, W)`` in one pass; zero is background.
+
+        Args:
+            ids: the ids to take, in this order (an id that is absent gives an empty mask); by default all, ascending.
+
+        Raises:
+            DataError: not two-dimensional or not of whole numbers.
+        """
+        raster = np.asarray(raster)
+        if raster.ndim != 2 or raster.dtype.kind not in "iub":
+            raise DataError(f"an id raster is (H, W) of whole numbers, not {raster.shape} of {raster.dtype}")
+        if raster.size == 0:
+            return cls.from_dense([], size=raster.shape) if ids is None else cls.empty(raster.shape)
+        low, high = int(raster.min()), int(raster.max())
+        wanted = None if ids is None else np.asarray(ids, np.int64)
+        if low < 0 or high > 4_000_000:  # sparse ids: renumber them densely first
+            values, inverse = np.unique(raster, return_inverse=True)
+            wanted = values[values != 0] if wanted is None else wanted
+            place = np.searchsorted(values, wanted)
+            known = (place < len(values)) & (values[np.minimum(place, len(values) - 1)] == wanted)
+            slots = np.full(len(values), -1, np.int32)
+            slots[place[known]] = np.nonzero(known)[0]
+            dense = inverse.reshape(raster.shape).astype(np.int32)
+        else:
+            dense = np.ascontiguousarray(raster, np.int32)
+            if wanted is None:
+                present = np.zeros(high + 1, bool)
+                present[dense.ravel()] = True
+                present[0] = False
+                wanted = np.nonzero(present)[0]
+            slots = np.full(high + 1, -1, np.int32)
+            known = (wanted >= 0) & (wanted <= high)
+            slots[wanted[known]] = np.nonzero(known)[0]
+        runs, offsets = rle.encode_labels(dense, slots, len(wanted))
+        return cls(runs, offsets, raster.shape)
+
+    @classmethod
+    def from_coco(cls, segmentations: Sequence[Segmentation], size: tuple[int, int]) -> Masks:
+        """From COCO segmentations: compressed RLE, uncompressed RLE, or lists of polygons (drawn as pycocotools does).
+
+        Raises:
+            DataError: an RLE of another frame size, a broken code, or a polygon of fewer than three points.
+        """
+        height, width = size
+        runs = []
+        for i, segmentation in enumerate(segmentations):
+            if isinstance(segmentation, dict):
+                runs.append(_runs_of_rle(segmentation, height, width, i))
+            else:
+                runs.append(_runs_of_polygons(segmentation, height, width, i))
+        return cls._from_runs(runs, (height, width))
+
+    @classmethod
+    def concat(cls, parts: Sequence[Masks]) -> Masks:
+        """All masks of several ``Masks`` of one frame size, in order. Raises DataError where the sizes differ."""
+        if len({part.size for part in parts}) != 1:
+            raise DataError(f"cannot join masks of frames {sorted({part.size for part in parts})}; use one frame size")
+        return cls._from_runs([part._own(i) for part in parts for i in range(len(part))], parts[0].size)
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __repr__(self) -> str:
+        return f"Masks({len(self)} on {self.size[0]} x {self.size[1]})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Masks)
+            and self.size == other.size
+            and np.array_equal(self._offsets, other._offsets)
+            and np.array_equal(self._runs, other._runs)
+        )
+
+    __hash__ = None
+
+    def __getitem__(self, key: int | slice | np.ndarray | Sequence) -> Masks:
+        chosen = np.atleast_1d(np.arange(len(self))[key])
+        return self._from_runs([self._own(i) for i in chosen], self.size)
+
+    def _own(self, i: int) -> np.ndarray:
+        return self._runs[self._offsets[i] : self._offsets[i + 1]]
+
+    @property
+    def area(self) -> np.ndarray:
+        """Pixels of each mask, int64 (N,)."""
+        return self._areas
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """Tight boxes, int32 (N, 4), XYXY in pixels with exclusive ends; zeros for an empty mask."""
+        return self._boxes
+
+    def dense(self, i: int) -> np.ndarray:
+        """Mask ``i`` as bool (H, W)."""
+        out = np.zeros(self.size, np.uint8)
+        rle.decode(self._own(i), self.size[0], 0, 0, out)
+        return out.view(bool)
+
+    def crop(self, i: int) -> tuple[np.ndarray, tuple[int, int]]:
+        """Mask ``i`` inside its box, bool (h, w), and the box's corner (x, y)."""
+        x0, y0, x1, y1 = (int(v) for v in self._boxes[i])
+        out = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        rle.decode(self._own(i), self.size[0], x0, y0, out)
+        return out.view(bool), (x0, y0)
+
+    def union(self) -> np.ndarray:
+        """Pixels of any mask, bool (H, W)."""
+        out = np.zeros(self.size, np.uint8)
+        rle.decode(self._runs, self.size[0], 0, 0, out)
+        return out.view(bool)
+
+    def to_label_map(self, ids: Sequence[int] | None = None) -> np.ndarray:
+        """Id raster int32 (H, W): mask i painted with ``ids[i]`` (by default i + 1), later masks over earlier ones."""
+        out = np.zeros(self.size, np.int32)
+        for i, value in enumerate(range(1, len(self) + 1) if ids is None else ids):
+            mask, (x, y) = self.crop(i)
+            out[y : y + mask.shape[0], x : x + mask.shape[1]][mask] = value
+        return out
+
+    def intersection(self, other: Masks) -> np.ndarray:
+        """Pixels that each pair shares, int64 (N, M). Raises DataError where the frame sizes differ."""
+        if self.size != other.size:
+            raise DataError(f"masks of a {self.size} frame and of a {other.size} frame cannot overlap; use one size")
+        return rle.intersections(self._runs, self._offsets, self._boxes, other._runs, other._offsets, other._boxes)
+
+    def iou(self, other: Masks, crowd: np.ndarray | None = None) -> np.ndarray:
+        """Intersection over union of each pair, float64 (N, M); two empty masks give 0.
+
+        Args:
+            crowd: bool (M,), where true the union is this mask's own area (COCO's crowd rule).
+        """
+        shared = self.intersection(other).astype(np.float64)
+        union = self.area[:, None] + other.area[None, :] - shared
+        if crowd is not None:
+            union = np.where(np.asarray(crowd, bool)[None, :], self.area[:, None], union)
+        return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+    def codes(self) -> list[bytes]:
+        """COCO's compressed run-length string of each mask."""
+        pixels = self.size[0] * self.size[1]
+        return [rle.pack(rle.to_counts(self._own(i), pixels)).tobytes() for i in range(len(self))]
+
+    @classmethod
+    def from_codes(cls, codes: Iterable[bytes], size: tuple[int, int]) -> Masks:
+        """The inverse of :meth:`codes`. Raises DataError on a broken code or one of another frame size."""
+        return cls.from_coco([{"size": size, "counts": code} for code in codes], size)
+
+    def to_coco(self, compressed: bool = True) -> list[dict]:
+        """COCO run-length dictionaries, the strings byte-equal to those of ``pycocotools.mask.encode``."""
+        pixels = self.size[0] * self.size[1]
+        if compressed:
+            return [{"size": list(self.size), "counts": code.decode("ascii")} for code in self.codes()]
+        return [
+            {"size": list(self.size), "counts": rle.to_counts(self._own(i), pixels).tolist()} for i in range(len(self))
+        ]
+
+
+def _runs_of_rle(segmentation: dict, height: int, width: int, i: int) -> np.ndarray:
+    size = segmentation.get("size")
+    if size is None or [int(v) for v in size] != [height, width]:
+        raise DataError(
+            f"mask {i}: its run-length code is of size {size}, the image of [{height}, {width}]; "
+            "size is [height, width]: correct it or label the image again"
+        )
+    counts = segmentation.get("counts")
+    if isinstance(counts, (str, bytes)):
+        data = counts.encode("latin-1", "replace") if isinstance(counts, str) else counts
+        counts = rle.unpack(np.frombuffer(data, np.uint8))
+    else:
+        try:
+            counts = np.asarray(counts, np.int64).ravel()
+        except (TypeError, ValueError) as error:
+            raise DataError(f"mask {i}: 'counts' is neither a string nor a list of whole numbers") from error
+    runs = rle.from_counts(counts, height * width)
+    if len(runs) and runs[0, 1] < runs[0, 0]:
+        raise DataError(
+            f"mask {i}: its run-length code does not cover {height} x {width} pixels; it is broken or of another image"
+        )
+    return runs
+
+
+def _runs_of_polygons(polygons: list, height: int, width: int, i: int) -> np.ndarray:
+    from pycocotools import mask as coco  # polygon drawing exactly as COCO's tools do it
+
+    flat = []
+    for polygon in polygons:
+        try:
+            points = np.asarray(polygon, np.float64).ravel()
+        except (TypeError, ValueError) as error:
+            raise DataError(f"mask {i}: a polygon is a list of x, y numbers") from error
+        if len(points) < 6 or len(points) % 2 or not np.isfinite(points).all():
+            raise DataError(f"mask {i}: a polygon of {len(points)} numbers; it takes at least 3 points as x, y pairs")
+        flat.append(points.tolist())
+    if not flat:
+        return np.zeros((0, 2), np.uint32)
+    code = coco.merge(coco.frPyObjects(flat, height, width))
+    return _runs_of_rle(code, height, width, i)

@@ -1,0 +1,27 @@
+"""Randomness as a function of (seed, stream, index) and of nothing else: no worker count, no order, no global state."""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stream(IntEnum):
+    """One constant per purpose, so that one more draw in one stage never shifts another. Numbers are never reused."""
+
+    SHOTS = 1
+    CALIBRATION = 2
+    SCORER = 3
+    BOOTSTRAP = 4
+    LINE_SURFACE = 5
+    LINE_DEFECT = 6
+    LINE_CAMERA = 7
+
+
+def generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:
+    """The random generator of item ``index`` for one purpose.
+
+    ``spawn_key`` keeps streams apart where lists of integers as entropy would be zero-padded and collide
+    (NumPy, "Parallel random number generation").
+    """
+    sequence = np.random.SeedSequence(seed, spawn_key=(int(stream), int(index)))
+    return np.random.Generator(np.random.Philox(sequence))

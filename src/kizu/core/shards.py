@@ -1,0 +1,318 @@
+"""Kizu's own data set on disk: Parquet shards, each written whole or not at all, with a manifest of digests.
+
+    FOLDER/dataset.json          class names, info, number of images, shard size, digest of the configuration
+    FOLDER/manifest.jsonl        one line a finished shard: shard, file, count, sha256, config
+    FOLDER/shard-00000.parquet   images [0, S), a row each: image bytes (or the path), instances, score map
+
+Shard k holds the indices [k*S, (k+1)*S). A shard is written under a temporary name, synced, renamed, and only then entered
+in the manifest, so a kill at any moment costs at most the shard in the making; :class:`ShardWriter` goes on from there.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kizu.core.dataset import Dataset, Format, register
+from kizu.core.errors import DataError, KizuError
+from kizu.core.files import append_line, atomic_path, make_folder, sha256, write_text
+from kizu.core.instances import Instances
+from kizu.core.masks import Masks
+from kizu.core.sample import Sample
+
+HEADER = "dataset.json"
+MANIFEST = "manifest.jsonl"
+_GROUP_ROWS = 32  # rows that one random access has to read
+_FIELDS = [
+    ("id", pa.string()),
+    ("path", pa.string()),
+    ("image", pa.binary()),
+    ("height", pa.int32()),
+    ("width", pa.int32()),
+    ("split", pa.string()),
+    ("group", pa.string()),
+    ("source", pa.string()),
+    ("meta", pa.string()),
+    ("boxes", pa.list_(pa.float32())),
+    ("labels", pa.list_(pa.int32())),
+    ("scores", pa.list_(pa.float32())),
+    ("parents", pa.list_(pa.int32())),
+    ("masks", pa.list_(pa.binary())),
+    ("amodal", pa.list_(pa.binary())),
+    ("attributes", pa.string()),
+    ("score_map", pa.binary()),
+    ("score_shape", pa.list_(pa.int32())),
+]
+SCHEMA = pa.schema(_FIELDS)
+
+
+def config_digest(config: dict[str, Any]) -> str:
+    """Short digest of a JSON-able configuration: a folder is resumed only with the one that began it."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _to_row(sample: Sample, embed: bool) -> dict[str, Any]:
+    found = sample.instances
+    height, width = sample.size
+    score_map = sample.score_map
+    by_path = sample.path is not None and not embed
+    return {
+        "id": sample.id,
+        "path": str(sample.path) if by_path else None,
+        "image": None if by_path else sample.image_bytes(),
+        "height": height,
+        "width": width,
+        "split": sample.split,
+        "group": sample.group,
+        "source": sample.source,
+        "meta": json.dumps(sample.meta) if sample.meta else None,
+        "boxes": found.boxes.ravel(),
+        "labels": found.labels,
+        "scores": found.scores,
+        "parents": found.parents if (found.parents >= 0).any() else None,
+        "masks": None if found.masks is None else found.masks.codes(),
+        "amodal": None if found.amodal is None else found.amodal.codes(),
+        "attributes": json.dumps({k: v.tolist() for k, v in found.attributes.items()}) if found.attributes else None,
+        "score_map": None if score_map is None else score_map.astype(np.float16).tobytes(),
+        "score_shape": None if score_map is None else list(score_map.shape),
+    }
+
+
+def _from_row(row: dict[str, Any], folder: Path) -> Sample:
+    size = (row["height"], row["width"])
+
+    def instances() -> Instances:
+        masks, amodal = (None if row[k] is None else Masks.from_codes(row[k], size) for k in ("masks", "amodal"))
+        return Instances(
+            row["labels"], np.array(row["boxes"], np.float32), masks, row["scores"], amodal, row["parents"],
+            json.loads(row["attributes"]) if row["attributes"] else None,
+        )  # fmt: skip
+
+    def score_map() -> np.ndarray:
+        return np.frombuffer(row["score_map"], np.float16).astype(np.float32).reshape(row["score_shape"])
+
+    path = None if row["path"] is None else folder / row["path"]  # an absolute path stays itself
+    meta = json.loads(row["meta"]) if row["meta"] else {}
+    return Sample(
+        row["id"], row["image"], instances, path=path, size=size, split=row["split"], group=row["group"],
+        source=row["source"], meta=meta, score_map=None if row["score_map"] is None else score_map,
+    )  # fmt: skip
+
+
+class ShardWriter:
+    """Writes shards in any order, from any number of processes, and goes on where a killed run stopped.
+
+    >>> writer = ShardWriter(folder, names=["scratch"], count=1000, config={"seed": 1})   # doctest: +SKIP
+    >>> for shard in writer.missing:                                                      # doctest: +SKIP
+    ...     writer.write(shard, samples_of(writer.range(shard)))
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        names: Iterable[str],
+        count: int,
+        config: dict[str, Any] | None = None,
+        shard_size: int = 256,
+        info: dict[str, Any] | None = None,
+    ):
+        """
+        Args:
+            count: number of samples of the whole data set.
+            config: what the samples depend on; the same folder is taken up again only with the same configuration.
+
+        Raises:
+            KizuError: the folder holds other files, or shards of another configuration.
+        """
+        self.folder = make_folder(folder)
+        self.count = count
+        self.shard_size = shard_size
+        self.config = config_digest({"config": config or {}, "count": count, "shard_size": shard_size})
+        header = self.folder / HEADER
+        if header.exists():
+            began = read_header(self.folder)
+            if began.get("config") != self.config:
+                raise KizuError(
+                    f"{self.folder} holds a data set of another configuration; name an empty folder, or delete this one"
+                )
+        else:
+            if any(self.folder.iterdir()):
+                raise KizuError(f"{self.folder} is not empty and holds no Kizu data set; name an empty folder")
+            record = {"format": "kizu-shards/1", "names": list(names), "count": count, "shard_size": shard_size}
+            record |= {"config": self.config, "info": info or {}}
+            write_text(header, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        self._clear_partial()
+
+    def _clear_partial(self) -> None:
+        for stray in self.folder.glob(".shard-*.tmp.parquet"):
+            stray.unlink(missing_ok=True)
+
+    def range(self, shard: int) -> range:
+        """The sample indices of a shard."""
+        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, self.count))
+
+    @property
+    def missing(self) -> list[int]:
+        """Shards that are not finished: not in the manifest, or whose file is gone or of another digest."""
+        done = {}
+        for line in read_manifest(self.folder):
+            path = self.folder / line["file"]
+            if line.get("config") == self.config and path.is_file() and path.stat().st_size == line["bytes"]:
+                done[line["shard"]] = line
+        total = -(-self.count // self.shard_size)
+        return [k for k in range(total) if k not in done]
+
+    def write(self, shard: int, samples: Iterable[Sample], embed: bool = True, skipped: int = 0) -> None:
+        """Write one shard whole.
+
+        Args:
+            embed: store image bytes even where the sample has a path; else the path is stored.
+            skipped: samples of the shard's range that could not be made and are left out.
+
+        Raises:
+            KizuError: a wrong number of samples, or the file system refuses.
+        """
+        path = self.folder / f"shard-{shard:05d}.parquet"
+        rows = 0
+        with (
+            atomic_path(path) as temporary,
+            pq.ParquetWriter(temporary, SCHEMA, compression="zstd", use_dictionary=False) as writer,
+        ):
+            batch = []
+            for sample in samples:
+                batch.append(_to_row(sample, embed))
+                rows += 1
+                if len(batch) == _GROUP_ROWS:
+                    writer.write_table(pa.Table.from_pylist(batch, SCHEMA))
+                    batch = []
+            if batch:
+                writer.write_table(pa.Table.from_pylist(batch, SCHEMA))
+            if rows + skipped != len(self.range(shard)):
+                raise KizuError(f"shard {shard} got {rows} samples of {len(self.range(shard))}; nothing was written")
+        line = {"shard": shard, "file": path.name, "count": rows, "bytes": path.stat().st_size}
+        append_line(self.folder / MANIFEST, json.dumps(line | {"sha256": sha256(path), "config": self.config}))
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """The ``dataset.json`` of a shard folder. Raises KizuError where it is not one."""
+    path = folder / HEADER
+    try:
+        record = json.loads(path.read_text("utf-8"))
+        if str(record["format"]).startswith("kizu-shards/") and isinstance(record["names"], list):
+            return record
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise KizuError(f"{path}: not the header of a Kizu data set; the folder is damaged or something else")
+
+
+def read_manifest(folder: Path) -> list[dict[str, Any]]:
+    """Lines of the manifest, the newest of each shard, by shard; a line that a kill cut short is passed over."""
+    lines = {}
+    path = folder / MANIFEST
+    for text in path.read_text("utf-8").splitlines() if path.exists() else []:
+        try:
+            line = json.loads(text)
+            lines[int(line["shard"])] = line
+        except (ValueError, KeyError, TypeError):
+            continue
+    return [lines[shard] for shard in sorted(lines)]
+
+
+class _ShardSource:
+    """Random access over shards; one row group is held at a time."""
+
+    def __init__(self, folder: Path, lines: list[dict[str, Any]]):
+        self.folder = folder
+        self.lines = lines
+        self.starts = list(np.cumsum([0] + [line["count"] for line in lines]))
+        self._splits: list[str] | None = None
+        self._held: tuple[int, int] = (-1, -1)
+        self._rows: list[dict[str, Any]] = []
+        self._file: tuple[int, pq.ParquetFile] | None = None
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    @property
+    def splits(self) -> list[str]:
+        if self._splits is None:
+            self._splits = [value for table in self.columns(["split"]) for value in table["split"].to_pylist()]
+        return self._splits
+
+    def columns(self, names: list[str]):
+        """Some columns, one table a shard, in order."""
+        for shard in range(len(self.lines)):
+            yield self._open(shard).read(columns=names)
+
+    def _open(self, shard: int) -> pq.ParquetFile:
+        if self._file is None or self._file[0] != shard:
+            path = self.folder / self.lines[shard]["file"]
+            try:
+                self._file = (shard, pq.ParquetFile(path))
+            except (OSError, pa.ArrowInvalid) as error:
+                raise DataError(f"{path}: shard cannot be read ({error}); make it again with --resume") from error
+        return self._file[1]
+
+    def __getitem__(self, i: int) -> Sample:
+        shard = bisect.bisect_right(self.starts, i) - 1
+        group, row = divmod(i - self.starts[shard], _GROUP_ROWS)
+        if self._held != (shard, group):
+            try:
+                self._rows = self._open(shard).read_row_group(group).to_pylist()
+            except (OSError, pa.ArrowInvalid) as error:
+                path = self.folder / self.lines[shard]["file"]
+                raise DataError(f"{path}: damaged ({error}); make it again with --resume") from error
+            self._held = (shard, group)
+        return _from_row(self._rows[row], self.folder)
+
+
+def read(path: Path) -> Dataset:
+    """Open a shard folder; an unfinished one gives what is there, with a note.
+
+    Raises:
+        KizuError: not a shard folder.
+    """
+    folder = path if path.is_dir() else path.parent
+    header = read_header(folder)
+    lines = [line for line in read_manifest(folder) if (folder / line["file"]).is_file()]
+    notes = []
+    total = -(-header["count"] // header["shard_size"])
+    if len(lines) < total:
+        notes.append(f"{folder}: {total - len(lines)} of {total} shards are not made yet; the run can be resumed")
+    return Dataset(_ShardSource(folder, lines), header["names"], header.get("info"), notes)
+
+
+def verify(folder: Path) -> list[str]:
+    """Every shard whose file does not have the digest of the manifest, one sentence each."""
+    problems = []
+    for line in read_manifest(folder):
+        path = folder / line["file"]
+        if not path.is_file():
+            problems.append(f"{path}: missing; make it again by resuming the run")
+        elif sha256(path) != line["sha256"]:
+            problems.append(f"{path}: changed since it was written (digest differs); delete it and resume the run")
+    return problems
+
+
+def write(dataset: Dataset, path: Path, shard_size: int = 256, embed: bool = True) -> list[str]:
+    """Write any data set as shards (resumes a killed run of the same source).
+
+    Raises:
+        KizuError: the folder is in use, or the file system refuses.
+    """
+    config = {"names": dataset.names, "ids": config_digest({"ids": [s.id for s in dataset]}), "embed": embed}
+    writer = ShardWriter(path, dataset.names, len(dataset), config, shard_size, dataset.info)
+    for shard in writer.missing:
+        writer.write(shard, (dataset[i] for i in writer.range(shard)), embed)
+    return []
+
+
+register(Format("shards", "Kizu shards", lambda path: (path / HEADER).is_file() or path.name == HEADER, read, write))
