@@ -1,7 +1,7 @@
 """Kizu: find defects on industrial products from zero, one or many labels.
 
-The verbs (``kizu.fit``, ``kizu.predict`` ...) and the nouns (``kizu.Dataset``, ``kizu.Masks`` ...) are loaded when they are
-first used, so that ``import kizu`` costs next to nothing.
+The verbs (``kizu.fit``, ``kizu.predict`` ...) and the nouns (``kizu.Dataset``, ``kizu.Masks`` ...) are loaded when
+they are first used, so that ``import kizu`` costs next to nothing.
 """
 
 import importlib

@@ -136,6 +136,12 @@ class Dataset:
             yield self._source[int(i)]
 
     @property
+    def ids(self) -> list[str]:
+        """Sample ids in order; a source that knows them spares reading the samples."""
+        known = getattr(self._source, "ids", None)
+        return [known[i] if known is not None else self._source[int(i)].id for i in self._indices]
+
+    @property
     def splits(self) -> dict[str, int]:
         """Number of images in each split, in the order train, val, test, others."""
         values = list(self._split_values())

@@ -96,7 +96,7 @@ def image_size(source: Path | str | bytes) -> tuple[int, int]:
 
 
 def encode_image(image: np.ndarray, suffix: str = ".png", quality: int = 95) -> bytes:
-    """Encode ``uint8 (H, W)`` or ``(H, W, 3)`` RGB (or ``uint16 (H, W)`` as PNG) to bytes of the format of ``suffix``."""
+    """Encode ``uint8 (H, W)`` or ``(H, W, 3)`` RGB, or ``uint16 (H, W)`` as PNG, to the bytes of a file."""
     buffer = io.BytesIO()
     kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}.get(suffix.lower(), "PNG")
     options = {"compress_level": 3} if kind == "PNG" else {"quality": quality}

@@ -36,15 +36,18 @@ class Inspector(abc.ABC):
         return tuple(self.card.classes)
 
     @abc.abstractmethod
-    def inspect(self, image: np.ndarray) -> tuple[Instances, np.ndarray | None]:
+    def inspect(self, image: np.ndarray, min_score: float = 0.5) -> tuple[Instances, np.ndarray | None]:
         """Instances (with scores and masks) and the score map float32 (C, H, W) of one uint8 (H, W, 3) RGB image.
+
+        Args:
+            min_score: instances scored lower are left out; under 0.5 this keeps candidates that do not fire.
 
         Scores are in 0..1 with 0.5 at the threshold in force, so that models can be compared and thresholds moved.
         """
 
-    def predict(self, images: Iterable[np.ndarray]) -> list[Instances]:
+    def predict(self, images: Iterable[np.ndarray], min_score: float = 0.5) -> list[Instances]:
         """Instances of each uint8 (H, W, 3) RGB image; an empty ``Instances`` says "nothing here"."""
-        return [self.inspect(image)[0] for image in images]
+        return [self.inspect(image, min_score)[0] for image in images]
 
     def score_maps(self, images: Iterable[np.ndarray]) -> list[np.ndarray | None]:
         """Score maps float32 (C, H, W) in 0..1 of each image, None for models without them."""

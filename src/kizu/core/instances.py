@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,23 @@ import numpy as np
 
 from kizu.core.errors import DataError, optional
 from kizu.core.masks import Masks
+
+
+def column(values: Any) -> np.ndarray:
+    """Values as an array whose ``tolist`` gives them back (NumPy alone turns the list 1, "a" into two texts)."""
+    if isinstance(values, np.ndarray):
+        return values
+    values = list(values)
+    kinds = {type(value) for value in values}
+    with contextlib.suppress(ValueError):  # lists of different lengths
+        out = np.asarray(values)
+        plain = out.dtype.kind in "iufb" and (bool not in kinds or len(kinds) == 1)
+        if plain or (out.dtype.kind == "U" and kinds == {str} and out.tolist() == values):
+            return out
+    out = np.empty(len(values), object)
+    for i, value in enumerate(values):
+        out[i] = value
+    return out
 
 
 class Instances:
@@ -52,7 +70,7 @@ class Instances:
         self.amodal = amodal
         self.scores = None if scores is None else np.asarray(scores, np.float32).reshape(-1)
         self.parents = np.full(count, -1, np.int32) if parents is None else np.asarray(parents, np.int32).reshape(-1)
-        self.attributes = {name: np.asarray(values) for name, values in (attributes or {}).items()}
+        self.attributes = {name: column(values) for name, values in (attributes or {}).items()}
         self._validate(count)
 
     def _validate(self, count: int) -> None:

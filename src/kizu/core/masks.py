@@ -243,7 +243,7 @@ class Masks:
 
 def _runs_of_rle(segmentation: dict, height: int, width: int, i: int) -> np.ndarray:
     size = segmentation.get("size")
-    if size is None or [int(v) for v in size] != [height, width]:
+    if not isinstance(size, (list, tuple)) or list(size) != [height, width]:
         raise DataError(
             f"mask {i}: its run-length code is of size {size}, the image of [{height}, {width}]; "
             "size is [height, width]: correct it or label the image again"
@@ -255,7 +255,7 @@ def _runs_of_rle(segmentation: dict, height: int, width: int, i: int) -> np.ndar
     else:
         try:
             counts = np.asarray(counts, np.int64).ravel()
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"mask {i}: 'counts' is neither a string nor a list of whole numbers") from error
     runs = rle.from_counts(counts, height * width)
     if len(runs) and runs[0, 1] < runs[0, 0]:
@@ -272,10 +272,12 @@ def _runs_of_polygons(polygons: list, height: int, width: int, i: int) -> np.nda
     for polygon in polygons:
         try:
             points = np.asarray(polygon, np.float64).ravel()
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"mask {i}: a polygon is a list of x, y numbers") from error
         if len(points) < 6 or len(points) % 2 or not np.isfinite(points).all():
             raise DataError(f"mask {i}: a polygon of {len(points)} numbers; it takes at least 3 points as x, y pairs")
+        if np.abs(points).max() > 10 * max(height, width) + 1000:  # pycocotools walks every pixel of an edge
+            raise DataError(f"mask {i}: a polygon reaches to {np.abs(points).max():g}, far outside; correct its points")
         flat.append(points.tolist())
     if not flat:
         return np.zeros((0, 2), np.uint32)

@@ -216,7 +216,7 @@ def from_counts(counts: np.ndarray, pixels: int) -> np.ndarray:
     position = np.int64(0)
     for k in range(len(counts)):
         length = counts[k]
-        if length < 0 or position + length > pixels:
+        if length < 0 or length > pixels - position:
             return np.array([[1, 0]], np.uint32)
         if k % 2 and length:
             if count and runs[count - 1, 1] == position:
@@ -252,7 +252,7 @@ def pack(counts: np.ndarray) -> np.ndarray:
 
 @jit
 def unpack(data: np.ndarray) -> np.ndarray:
-    """Counts int64 of a compressed string; one element -1 says that the string is cut short or has a foreign character."""
+    """Counts int64 of a compressed string; one element -1 says that the string is cut or has a foreign character."""
     counts = np.empty(len(data), np.int64)
     k = 0
     i = 0

@@ -4,8 +4,9 @@
     FOLDER/manifest.jsonl        one line a finished shard: shard, file, count, sha256, config
     FOLDER/shard-00000.parquet   images [0, S), a row each: image bytes (or the path), instances, score map
 
-Shard k holds the indices [k*S, (k+1)*S). A shard is written under a temporary name, synced, renamed, and only then entered
-in the manifest, so a kill at any moment costs at most the shard in the making; :class:`ShardWriter` goes on from there.
+Shard k holds the indices [k*S, (k+1)*S). A shard is written under a temporary name, synced, renamed, and only then
+entered in the manifest, so a kill at any moment costs at most the shard in the making; :class:`ShardWriter` goes on
+from there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from kizu.core.errors import DataError, KizuError
 from kizu.core.files import append_line, atomic_path, make_folder, sha256, write_text
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
+from kizu.core.run import Skips
 from kizu.core.sample import Sample
 
 HEADER = "dataset.json"
@@ -170,18 +172,19 @@ class ShardWriter:
         total = -(-self.count // self.shard_size)
         return [k for k in range(total) if k not in done]
 
-    def write(self, shard: int, samples: Iterable[Sample], embed: bool = True, skipped: int = 0) -> None:
+    def write(self, shard: int, samples: Iterable[Sample], embed: bool = True, skips: Skips | None = None) -> None:
         """Write one shard whole.
 
         Args:
             embed: store image bytes even where the sample has a path; else the path is stored.
-            skipped: samples of the shard's range that could not be made and are left out.
+            skips: where ``samples`` notes those that it could not make; the manifest keeps the list.
 
         Raises:
             KizuError: a wrong number of samples, or the file system refuses.
         """
         path = self.folder / f"shard-{shard:05d}.parquet"
-        rows = 0
+        rows, skips = 0, skips or Skips()
+        before = len(skips.items)
         with (
             atomic_path(path) as temporary,
             pq.ParquetWriter(temporary, SCHEMA, compression="zstd", use_dictionary=False) as writer,
@@ -195,9 +198,11 @@ class ShardWriter:
                     batch = []
             if batch:
                 writer.write_table(pa.Table.from_pylist(batch, SCHEMA))
-            if rows + skipped != len(self.range(shard)):
+            skipped = skips.items[before:]
+            if rows + len(skipped) != len(self.range(shard)):
                 raise KizuError(f"shard {shard} got {rows} samples of {len(self.range(shard))}; nothing was written")
         line = {"shard": shard, "file": path.name, "count": rows, "bytes": path.stat().st_size}
+        line |= {"skipped": skipped} if skipped else {}
         append_line(self.folder / MANIFEST, json.dumps(line | {"sha256": sha256(path), "config": self.config}))
 
 
@@ -226,6 +231,12 @@ def read_manifest(folder: Path) -> list[dict[str, Any]]:
     return [lines[shard] for shard in sorted(lines)]
 
 
+def read_columns(folder: Path, names: list[str]) -> Iterator[pa.Table]:
+    """Some columns of a shard folder, one table a shard, in order; no image is read unless it is named."""
+    for line in read_manifest(folder):
+        yield pq.read_table(folder / line["file"], columns=names)
+
+
 class _ShardSource:
     """Random access over shards; one row group is held at a time."""
 
@@ -233,7 +244,7 @@ class _ShardSource:
         self.folder = folder
         self.lines = lines
         self.starts = list(np.cumsum([0] + [line["count"] for line in lines]))
-        self._splits: list[str] | None = None
+        self._columns: dict[str, list[str]] = {}
         self._held: tuple[int, int] = (-1, -1)
         self._rows: list[dict[str, Any]] = []
         self._file: tuple[int, pq.ParquetFile] | None = None
@@ -243,14 +254,17 @@ class _ShardSource:
 
     @property
     def splits(self) -> list[str]:
-        if self._splits is None:
-            self._splits = [value for table in self.columns(["split"]) for value in table["split"].to_pylist()]
-        return self._splits
+        return self._column("split")
 
-    def columns(self, names: list[str]):
-        """Some columns, one table a shard, in order."""
-        for shard in range(len(self.lines)):
-            yield self._open(shard).read(columns=names)
+    @property
+    def ids(self) -> list[str]:
+        return self._column("id")
+
+    def _column(self, name: str) -> list[str]:
+        if name not in self._columns:
+            tables = (self._open(shard).read(columns=[name]) for shard in range(len(self.lines)))
+            self._columns[name] = [value for table in tables for value in table[name].to_pylist()]
+        return self._columns[name]
 
     def _open(self, shard: int) -> pq.ParquetFile:
         if self._file is None or self._file[0] != shard:

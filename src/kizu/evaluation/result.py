@@ -49,8 +49,8 @@ class Evaluation:
         figures: see :class:`Figure`.
         curves: ``"pr"``: class -> {"recall", "precision", "score"} lists (pixel precision-recall);
             ``"threshold"``: {"threshold", "false_alarm", "escape"} lists (image level, over the image score).
-        images: one record an image: id, truth (instances), predicted (instances at or above the threshold), score (image
-            score in 0..1, 0.5 = the threshold in force), iou (or None), outcome (``hit``, ``escape``, ``false alarm``,
+        images: one record an image: id, truth (instances), predicted (instances at or above the threshold), score
+            (of the image, in 0..1, 0.5 = the threshold in force), iou (or None), outcome (``hit``, ``escape``, ``false alarm``,
             ``clean``, ``other``).
         notes: what a reader should know (images left out, classes missing ...).
     """

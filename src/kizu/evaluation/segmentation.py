@@ -1,0 +1,105 @@
+"""Few-shot segmentation figures: pooled IoU, mIoU, FB-IoU, precision and recall at the threshold in force.
+
+Pooled: pixels are counted over all images, clean ones included, so that a false alarm on a good part costs IoU.
+Published few-shot tables pool over the images of the class alone (there is no clean query in them); ``IoU on defective
+images`` is that figure. ``FB-IoU`` is the usual one of few-shot segmentation: the mean of the IoU of all foreground
+classes merged and of the IoU of the background.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kizu.evaluation.intervals import Bootstrap
+from kizu.evaluation.pairs import Pair
+from kizu.evaluation.pixels import Pixels
+from kizu.evaluation.result import Figure
+
+GROUP = "segmentation"
+PER_CLASS = ("IoU", "IoU on defective images", "IoU per image", "precision", "recall")
+_COLUMNS, _HELD = 9, 8  # what an image adds a layer (see _statistic); the column that tells whether it holds the class
+OVERALL = ("mIoU", "mIoU on defective images", "FB-IoU")
+
+
+class Segmentation:
+    """Collects the confusion of image after image, a few numbers each."""
+
+    def __init__(self, names: tuple[str, ...]):
+        self.names = names
+        self._sums: list[np.ndarray] = []
+        self._groups: list[str] = []
+        self.skipped = 0  # images whose truth has boxes without masks; the caller counts them
+        self._boxes = 0
+
+    def add(self, pair: Pair, pixels: Pixels) -> float | None:
+        """Take one image whose truth has masks.
+
+        Returns:
+            IoU of the image, all classes merged; None where it is neither defective nor called so, or is without masks.
+        """
+        if pixels.predicted is None:
+            self._boxes += 1
+            return None
+        counts = pixels.confusion().astype(np.float64)
+        hit, false, missed = counts[:, :3].T
+        held = hit + missed > 0
+        every = hit + false + missed
+        iou = np.divide(hit, every, out=np.zeros_like(hit), where=every > 0)
+        self._sums.append(
+            np.concatenate([counts, (counts[:, :3].T * held).T, (iou * held)[:, None], held[:, None]], axis=1)
+        )
+        self._groups.append(pair.group)
+        return float(iou[-1]) if every[-1] else None
+
+    def figures(self, resamples: int = 1000, seed: int = 0) -> list[Figure]:
+        """Figures of any defect (class ""), then of each class, with 95 % intervals over images."""
+        names = ["", *self.names]
+        sums = np.stack(self._sums) if self._sums else np.zeros((0, len(names), _COLUMNS))
+        why = "the predictions have boxes without masks" if self._boxes else ""
+        if self.skipped and not sums[:, :, _HELD].any():
+            why = "the truth has boxes without masks"
+        if why:
+            out = [Figure(GROUP, title, why=why) for title in OVERALL]
+            return out + [Figure(GROUP, title, name, why=why) for name in names for title in PER_CLASS]
+        values = _statistic(sums.sum(0)[None])[0]
+        ranges = Bootstrap(self._groups, resamples, seed).of_sums(sums, _statistic)
+        titles = [(title, name) for name in (*self.names, "") for title in PER_CLASS] + [
+            (title, "") for title in OVERALL
+        ]
+        found = {
+            key: self._figure(*key, value, *limits) for key, value, limits in zip(titles, values, ranges, strict=True)
+        }
+        order = [(title, "") for title in OVERALL] + [(title, name) for name in names for title in PER_CLASS]
+        return [found[key] for key in order]
+
+    def _figure(self, title: str, name: str, value: float, low: float | None, high: float | None) -> Figure:
+        if np.isfinite(value):
+            return Figure(GROUP, title, name, float(value), low=low, high=high)
+        if title == "precision":
+            return Figure(GROUP, title, name, why="nothing was predicted" + (" of this class" if name else ""))
+        why = "no truth of this class in these images" if name else "no truth of these classes in these images"
+        return Figure(GROUP, title, name, why=why)
+
+
+def _statistic(sums: np.ndarray) -> np.ndarray:
+    """Sums (r, classes + 1, 9) to figures (r, K): PER_CLASS of each layer, then OVERALL; NaN where undefined."""
+    hit, false, missed, rest, own_hit, own_false, own_missed, image_iou, images = np.moveaxis(sums, 2, 0)
+
+    def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
+
+    held = hit + missed > 0
+    iou = np.where(held, ratio(hit, hit + false + missed), np.nan)
+    own = ratio(own_hit, own_hit + own_false + own_missed)
+    figures = [iou, own, ratio(image_iou, images), ratio(hit, hit + false), ratio(hit, hit + missed)]
+    layers = np.stack(figures, axis=2).reshape(len(sums), -1)
+    background = ratio(rest[:, -1], rest[:, -1] + false[:, -1] + missed[:, -1])
+    overall = [_mean(iou[:, :-1]), _mean(own[:, :-1]), (iou[:, -1] + background) / 2]
+    return np.concatenate([layers, np.stack(overall, axis=1)], axis=1)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the finite entries of each row, NaN where there is none."""
+    there = np.isfinite(values)
+    count = there.sum(1)
+    return np.divide(np.where(there, values, 0).sum(1), count, out=np.full(len(values), np.nan), where=count > 0)

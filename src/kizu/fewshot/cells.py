@@ -1,0 +1,79 @@
+"""From masks on pixels to labelled cells of the feature grid, and the choice of those a scorer is fitted to."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from kizu.core.instances import Instances
+from kizu.fewshot.features import STRIDE, describe
+
+_PER_CLASS = 3000  # cells of a class taken from an image
+_BACKGROUND = 4000
+_CLEAN = 1500
+
+
+def coverage(instances: Instances, classes: int, size: tuple[int, int]) -> np.ndarray:
+    """Share of each cell that a class covers.
+
+    Args:
+        instances: with masks; labels from ``classes`` on are other classes.
+        size: (height, width) of the image.
+
+    Returns:
+        float32 (classes + 1, h, w) in 0..1, the other classes together in the last layer. A one-pixel defect still
+        gives a share above zero.
+    """
+    shape = (-(-size[0] // STRIDE), -(-size[1] // STRIDE))
+    out = np.zeros((classes + 1, *shape), np.float32)
+    merged = np.minimum(instances.labels, classes)
+    for label in np.unique(merged):
+        union = instances.masks[merged == label].union().astype(np.float32)
+        out[label] = cv2.resize(union, shape[::-1], interpolation=cv2.INTER_AREA)
+    return out
+
+
+def gather(
+    image: np.ndarray, instances: Instances, classes: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labelled cells of one image.
+
+    A cell belongs to a class if the class covers at least half of it; where a defect is too small for that, its
+    most covered cells stand for it. Cells that are covered in part otherwise, or by other classes, are left out.
+
+    Returns:
+        rows float32 (N, F), labels int64 (N,) with 0 = background, weights float64 (N,): an image's background weighs
+        1 in all, and so does each of its classes.
+    """
+    covered = coverage(instances, classes, image.shape[:2])
+    labels = np.where(covered.max(0) > 0, -1, 0)
+    for label in range(classes):
+        share = covered[label]
+        if share.max() > 0:
+            labels[share >= min(0.5, share.max())] = label + 1
+    chosen = np.zeros(labels.shape, bool)
+    weight = np.zeros(labels.shape)
+    for value in range(classes + 1):
+        places = np.flatnonzero(labels == value)
+        limit = (_BACKGROUND if len(instances) else _CLEAN) if value == 0 else _PER_CLASS
+        if len(places) > limit:
+            places = random.choice(places, limit, replace=False)
+        chosen.flat[places] = True
+        weight.flat[places] = 1.0 / max(len(places), 1)
+    rows, out_labels, weights = [], [], []
+    for tile, features in describe(image):
+        here = chosen[tile.cells]
+        rows.append(tile.core(features)[here])
+        out_labels.append(labels[tile.cells][here])
+        weights.append(weight[tile.cells][here])
+    return np.concatenate(rows), np.concatenate(out_labels), np.concatenate(weights)
+
+
+def balanced(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weights of mean 1 in which background weighs half and the classes share the other half evenly."""
+    out = weights.astype(np.float64).copy()
+    present = [value for value in np.unique(labels) if value > 0]
+    for value in [0, *present]:
+        mine = labels == value
+        out[mine] *= (0.5 if value == 0 else 0.5 / len(present)) / max(out[mine].sum(), 1e-12)
+    return out * len(out)

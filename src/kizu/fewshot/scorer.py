@@ -1,0 +1,153 @@
+"""A pixel scorer that is fitted in seconds: two forests and a linear model, averaged as log odds.
+
+One forest (extremely randomised trees, Geurts et al., 2006) sees all features, the other only how unusual a cell is on
+its own picture; the multinomial logistic regression keeps the order beyond what the forests have seen. All are fitted
+by scikit-learn and kept as plain arrays.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from kizu.core.jit import jit
+
+_FOREST_FLOOR = 0.005  # a share that no leaf vote is trusted beyond
+_LINEAR_LIMIT = 8.0  # log odds
+_LINEAR_ROWS = 12_000
+_CHUNK = 16_384
+
+
+@jit
+def _vote(rows, features, thresholds, left, right, values, roots, out):  # pragma: no cover (compiled)
+    """Mean leaf value of every tree: out float32 (N, K)."""
+    count = rows.shape[0]
+    block = 512
+    for first in range(0, count, block):
+        last = min(first + block, count)
+        for t in range(len(roots)):
+            for i in range(first, last):
+                node = roots[t]
+                while left[node] >= 0:
+                    node = left[node] if rows[i, features[node]] <= thresholds[node] else right[node]
+                for k in range(out.shape[1]):
+                    out[i, k] += values[node, k]
+    for i in range(count):
+        for k in range(out.shape[1]):
+            out[i, k] /= len(roots)
+
+
+@dataclass
+class Scorer:
+    """Log odds of each defect class against everything else, for rows of features.
+
+    Attributes:
+        arrays: for each of the forests ``all`` and ``own``: ``feature`` int16, ``threshold`` float32,
+            ``left``/``right`` int32 (-1 = leaf), ``value`` float32 (nodes, K), ``root`` int32, as ``all.feature`` ...;
+            for the linear model ``mean``, ``scale`` float32 (F,), ``weight`` float32 (F, K), ``bias`` float32 (K,); K
+            = classes + 1, background first.
+    """
+
+    arrays: dict[str, np.ndarray]
+
+    @classmethod
+    def fit(
+        cls, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, trees: int, seed: int
+    ) -> Scorer:
+        """Fit to labelled cells.
+
+        Args:
+            rows: float32 (N, F); the second half of the features are deviations from the picture's own median.
+            labels: int (N,), 0 = background, 1 .. classes.
+            weights: float (N,), positive, of mean 1.
+            classes: number of defect classes.
+            trees: size of each forest.
+            seed: of the forests' random choices.
+        """
+        from sklearn.ensemble import ExtraTreesClassifier
+
+        arrays = {}
+        for k, (name, first) in enumerate((("all", 0), ("own", rows.shape[1] // 2))):
+            forest = ExtraTreesClassifier(
+                trees, min_samples_leaf=5, max_features="sqrt", n_jobs=-1, random_state=2 * seed + k
+            )
+            forest.fit(rows[:, first:], labels, weights)
+            arrays |= {f"{name}.{key}": values for key, values in _flatten(forest, classes + 1, first).items()}
+        return cls(arrays | _fit_linear(rows, labels, weights, classes, seed))
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """Log odds float32 (N, classes) of rows float32 (N, F)."""
+        rows = np.ascontiguousarray(rows, np.float32)
+        chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            return np.concatenate(list(pool.map(self._score, chunks)))
+
+    def _score(self, rows: np.ndarray) -> np.ndarray:
+        a = self.arrays
+        logits = np.clip((rows - a["mean"]) / a["scale"], -8, 8) @ a["weight"] + a["bias"]
+        logits -= logits.max(1, keepdims=True)
+        share = np.exp(logits)
+        share /= share.sum(1, keepdims=True)
+        total = np.clip(_log_odds(np.clip(share, 1e-6, 1 - 1e-6)), -_LINEAR_LIMIT, _LINEAR_LIMIT)
+        for name in ("all", "own"):
+            share = np.zeros((len(rows), a["bias"].shape[0]), np.float32)
+            tree = (a[f"{name}.{key}"] for key in ("feature", "threshold", "left", "right", "value", "root"))
+            _vote(rows, *tree, share)
+            total += _log_odds(np.clip(share, _FOREST_FLOOR, 1 - _FOREST_FLOOR))
+        return total[:, 1:] / 3
+
+
+def _fit_linear(
+    rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Multinomial logistic regression on standardised features; a class without rows gets the lowest log odds."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    mean = np.average(rows, axis=0, weights=weights)
+    scale = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights)) + 1e-6
+    some = np.random.default_rng(seed).permutation(len(rows))[:_LINEAR_ROWS]
+    linear = LogisticRegression(C=0.05, max_iter=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred steps are plenty for an ensemble member
+        linear.fit(np.clip((rows[some] - mean) / scale, -8, 8), labels[some], weights[some])
+    coefficients, intercepts = linear.coef_, linear.intercept_
+    if len(linear.classes_) == 2:  # scikit-learn gives one row then: the log odds of the second class
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    weight, bias = np.zeros((rows.shape[1], classes + 1)), np.full(classes + 1, -_LINEAR_LIMIT)
+    weight[:, linear.classes_] = coefficients.T
+    bias[linear.classes_] = intercepts
+    arrays = {"weight": weight, "bias": bias, "mean": mean, "scale": scale}
+    return {name: values.astype(np.float32) for name, values in arrays.items()}
+
+
+def _log_odds(share: np.ndarray) -> np.ndarray:
+    return np.log(share) - np.log1p(-share)
+
+
+def _flatten(forest, classes: int, first: int) -> dict[str, np.ndarray]:
+    """The trees of a scikit-learn forest as arrays that take the same decisions; its feature 0 is our ``first``."""
+    parts = {name: [] for name in ("feature", "threshold", "left", "right", "value")}
+    roots, offset = [], 0
+    for estimator in forest.estimators_:
+        tree = estimator.tree_
+        leaf = tree.children_left < 0
+        # scikit-learn compares float32 features with a float64 threshold; rounding it down keeps every decision.
+        threshold = tree.threshold.astype(np.float32)
+        threshold = np.where(threshold > tree.threshold, np.nextafter(threshold, np.float32(-np.inf)), threshold)
+        value = np.zeros((tree.node_count, classes), np.float32)
+        share = tree.value[:, 0, :]
+        value[:, forest.classes_] = share / np.maximum(share.sum(1, keepdims=True), 1e-12)
+        parts["feature"].append(np.where(leaf, 0, tree.feature + first).astype(np.int16))
+        parts["threshold"].append(np.where(leaf, 0, threshold).astype(np.float32))
+        parts["left"].append(np.where(leaf, -1, tree.children_left + offset).astype(np.int32))
+        parts["right"].append(np.where(leaf, -1, tree.children_right + offset).astype(np.int32))
+        parts["value"].append(value)
+        roots.append(offset)
+        offset += tree.node_count
+    return {name: np.concatenate(values) for name, values in parts.items()} | {"root": np.array(roots, np.int32)}

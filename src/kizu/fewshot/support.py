@@ -1,0 +1,110 @@
+"""Which pictures an inspector is fitted to: labelled ones of each class, and good ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kizu.core.dataset import Dataset
+from kizu.core.errors import KizuError
+from kizu.core.instances import Instances
+from kizu.core.run import Skips
+from kizu.core.sample import Sample
+from kizu.core.seeds import Stream, generator
+
+MOST_SHOTS = 20  # labelled pictures a class; more belongs to a trained detector
+MOST_CLEAN = 40
+
+
+@dataclass
+class Support:
+    """The pictures of one fit.
+
+    Attributes:
+        names: the classes to find, in label order.
+        labelled: samples whose instances have labels 0 .. len(names) - 1, or len(names) for any other class.
+        clean: samples of good pictures.
+        clean_there: how many good pictures there were to choose from.
+    """
+
+    names: tuple[str, ...]
+    labelled: list[Sample]
+    clean: list[Sample]
+    clean_there: int = 0
+
+
+def choose_support(
+    dataset: Dataset,
+    classes: list[str] | None,
+    shots: int | None,
+    clean: Dataset | None,
+    seed: int,
+    skips: Skips,
+) -> Support:
+    """Draw the labelled and the good pictures of a fit; the same seed draws the same ones.
+
+    Args:
+        classes: classes to find; None = all that have a labelled picture.
+        shots: labelled pictures a class; None = all, at most 20. Pictures of different ``group`` come first.
+        clean: good pictures; None = those of ``dataset`` that are labelled as holding nothing.
+        skips: notes the samples that cannot be read.
+
+    Raises:
+        KizuError: an unknown class, a class without any labelled picture, or labels without masks.
+    """
+    wanted = list(dataset.names) if not classes else [dataset.names[dataset.label(name)] for name in classes]
+    holds: dict[int, set[int]] = {}
+    empty: list[int] = []
+    for i in range(len(dataset)):
+        with skips.item(dataset[i].id):
+            sample = dataset[i]
+            found = sample.instances
+            if len(found) and found.masks is None:
+                raise KizuError(
+                    f"{sample.id}: its labels are boxes without masks, and few-shot fitting outlines defects; "
+                    "draw polygons or masks on a few pictures"
+                )
+            holds[i] = {dataset.names[label] for label in found.labels}
+            if not len(found) and sample.meta.get("labelled", True):
+                empty.append(i)
+    order = generator(seed, Stream.SHOTS).permutation(len(dataset))
+    chosen: list[int] = []
+    for name in wanted:
+        mine = [int(i) for i in order if name in holds.get(int(i), ())]
+        if not mine and classes:
+            raise KizuError(f"class {name!r} has no labelled picture here; label one, or leave the class out")
+        limit = min(shots or MOST_SHOTS, len(mine))
+        have = [i for i in chosen if name in holds[i]]
+        groups = {dataset[i].group for i in have}
+        # First one of each group of near-duplicates, then the rest.
+        fresh, spare = [], []
+        for i in mine:
+            if i in have:
+                continue
+            group = dataset[i].group
+            (spare if group and group in groups else fresh).append(i)
+            groups.add(group)
+        room = limit - len(have)
+        for i in fresh + spare:
+            if room <= 0:
+                break
+            with skips.item(dataset[i].id):
+                _ = dataset[i].image  # a picture that cannot be read is passed over for the next
+                chosen.append(i)
+                room -= 1
+    names = tuple(name for name in wanted if any(name in holds[i] for i in chosen))
+    if not chosen:
+        raise KizuError("no labelled picture was found; label the defects of one to five pictures first")
+    good = [clean[i] for i in range(len(clean))] if clean is not None else [dataset[i] for i in empty]
+    random = generator(seed, Stream.SHOTS, 1)
+    some = sorted(random.permutation(len(good))[:MOST_CLEAN].tolist())
+    labelled = [_with_labels(dataset[i], dataset.names, names) for i in chosen]
+    return Support(names, labelled, [good[i] for i in some], len(good))
+
+
+def _with_labels(sample: Sample, old: tuple[str, ...], new: tuple[str, ...]) -> Sample:
+    """The sample with labels as indices into ``new``; ``len(new)`` stands for all other classes."""
+    table = np.array([new.index(name) if name in new else len(new) for name in old], np.int32)
+    found: Instances = sample.instances
+    return sample.replace(instances=found.replace(labels=table[found.labels]))

@@ -1,0 +1,1 @@
+"""From scores to decisions: tiles, regions, thresholds, and runs over whole data sets."""

@@ -1,0 +1,78 @@
+"""A run of an inspector over a data set: resumable shards, broken pictures skipped and listed, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from kizu.core.dataset import Dataset
+from kizu.core.files import write_text
+from kizu.core.inspector import Inspector
+from kizu.core.run import Skips, progress
+from kizu.core.sample import Sample
+from kizu.core.shards import ShardWriter, read_columns, read_manifest
+
+_SHARD = 32  # images; a kill costs at most so many
+
+
+def predict_dataset(
+    inspector: Inspector,
+    dataset: Dataset,
+    out: Path,
+    *,
+    min_score: float = 0.5,
+    score_maps: bool = True,
+    embed: bool = False,
+    strict: bool = False,
+    show: bool | None = None,
+) -> tuple[Dataset, Skips, int]:
+    """Inspect every image and write the predictions as a data set of Kizu shards.
+
+    A run that was killed goes on where it stopped when it is called again with the same arguments.
+
+    Args:
+        out: a new folder, or that of the killed run.
+        min_score: scores from which instances are kept; 0.5 is the threshold in force.
+        score_maps: store the score maps too; pixel figures and heat maps need them.
+        embed: store the images in the folder; else their paths.
+        strict: stop at the first image that cannot be read.
+        show: the progress bar; None = on a terminal only.
+
+    Returns:
+        the predictions, the skipped images, and the number of images on which something was found.
+
+    Raises:
+        KizuError: ``out`` holds something else, or the file system refuses.
+    """
+    ids = [sample.id for sample in dataset]
+    config = {"ids": ids, "card": inspector.card.to_json(), "min_score": min_score, "maps": score_maps, "embed": embed}
+    info = {"card": asdict(inspector.card), "min_score": min_score, "of": dataset.info.get("title", "")}
+    writer = ShardWriter(out, inspector.names, len(dataset), config, _SHARD, info)
+    skips = Skips(strict)
+
+    def inspected(shard: int, step) -> Iterator[Sample]:
+        for i in writer.range(shard):
+            with skips.item(ids[i]):
+                sample = dataset[i]
+                image = sample.image
+                instances, maps = inspector.inspect(image, min_score)
+                path = None if sample.path is None else Path(os.path.abspath(sample.path))
+                yield sample.replace(
+                    instances=instances, size=image.shape[:2], path=path, score_map=maps if score_maps else None
+                )
+            step()
+
+    missing = set(writer.missing)
+    with progress("inspecting", len(dataset), show) as step:
+        for shard in range(-(-len(dataset) // _SHARD)):
+            if shard in missing:
+                writer.write(shard, inspected(shard, step), embed, skips)
+            else:
+                step(len(writer.range(shard)))
+    skips.items = [item for line in read_manifest(writer.folder) for item in line.get("skipped", ())]
+    skips.write(writer.folder)
+    write_text(writer.folder / "card.json", inspector.card.to_json() + "\n")
+    scores = (row for table in read_columns(writer.folder, ["scores"]) for row in table["scores"].to_pylist())
+    return Dataset.open(out), skips, sum(max(row or [0.0]) >= 0.5 for row in scores)
