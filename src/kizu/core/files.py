@@ -19,6 +19,7 @@ _REASONS = {
     errno.ENOTDIR: "a part of this path is a file, not a folder; choose another name",
     errno.EEXIST: "a file of this name is in the way; choose another name",
     errno.EISDIR: "this is a folder; name a file",
+    errno.EFBIG: "the file would be larger than this system allows; raise the limit or choose another folder",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 

@@ -87,6 +87,8 @@ def image_size(source: Path | str | bytes) -> tuple[int, int]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
                 width, height = image.size
+                if image.format == "TIFF":  # some versions of Pillow have turned this size already
+                    width, height = image.tag_v2[256], image.tag_v2[257]
                 turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such image file; correct the path or remove the entry") from error

@@ -69,7 +69,7 @@ class Inspector(abc.ABC):
         arrays, settings = self.state()
         metadata = {"kizu": json.dumps({"kind": self.kind, "format": 1}), "card": self.card.to_json()}
         metadata["settings"] = json.dumps(settings, sort_keys=True)
-        write_bytes(path, save({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())}, metadata))
+        write_bytes(path, save({k: np.asarray(v, order="C") for k, v in sorted(arrays.items())}, metadata))
 
     @staticmethod
     def load(path: Path | str) -> Inspector:
@@ -90,11 +90,14 @@ class Inspector(abc.ABC):
         except (SafetensorError, OSError) as error:
             raise KizuError(f"{path}: cannot be read as a model ({error}); copy it again or fit it anew") from error
         try:
-            kind = json.loads(metadata["kizu"])["kind"]
+            record = json.loads(metadata["kizu"])
+            kind, version = str(record["kind"]), record["format"]
             settings = json.loads(metadata["settings"])
             card = Card.from_json(metadata["card"])
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TypeError) as error:
             raise KizuError(f"{path}: a safetensors file, but not an inspector made by Kizu") from error
+        if version != 1:
+            raise KizuError(f"{path}: a model file of format {version}, made by a later Kizu; update Kizu")
         return inspector_class(kind).from_state(arrays, settings, card)
 
 

@@ -29,6 +29,27 @@ def column(values: Any) -> np.ndarray:
     return out
 
 
+def _numbers(values: Any, dtype: type, field: str) -> np.ndarray:
+    """Numbers as ``dtype``; never cut, wrapped or guessed."""
+    try:
+        given = np.asarray(values)
+        with np.errstate(all="ignore"):  # what does not fit is told below
+            out = given.astype(dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{field}: not an array of numbers ({error})") from error
+    if given.size and (given.dtype.kind not in "iufb" or (out.dtype.kind == "i" and not np.array_equal(out, given))):
+        kind = "numbers" if np.dtype(dtype).kind == "f" else "whole numbers of 32 bits"
+        raise DataError(f"{field}: {kind} are needed, not {given.ravel()[:3].tolist()} ({given.dtype})")
+    return out
+
+
+def _join_columns(columns: list[np.ndarray]) -> np.ndarray:
+    kinds = {(values.dtype.kind, values.shape[1:]) for values in columns if len(values)}
+    if len(kinds) == 1 and kinds != {("O", ())}:
+        return np.concatenate([values for values in columns if len(values)])
+    return column([value for values in columns for value in values.tolist()])
+
+
 class Instances:
     """N objects of one image: truth, synthetic truth and predictions alike.
 
@@ -56,20 +77,25 @@ class Instances:
     ):
         """
         Raises:
-            DataError: fields of different lengths, boxes that are not finite or end before they start, negative labels,
-                masks of two frame sizes, a parent that is not there; or neither boxes nor masks.
+            DataError: fields of different lengths, boxes that are not finite or end before they start, labels that are
+                negative or not whole, masks of two frame sizes, a parent that is not there; or neither boxes nor masks.
         """
-        self.labels = np.asarray(labels, np.int32).reshape(-1)
+        self.labels = _numbers(labels, np.int32, "labels").reshape(-1)
         count = len(self.labels)
         if boxes is None:
             if masks is None and count:
                 raise DataError("instances need boxes or masks; pass one of them")
             boxes = masks.boxes if masks is not None else np.zeros((0, 4))
-        self.boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+        self.boxes = _numbers(boxes, np.float32, "boxes")
+        if self.boxes.size % 4 or (self.boxes.ndim > 1 and self.boxes.size and self.boxes.shape[1:] != (4,)):
+            raise DataError(f"boxes of shape {self.boxes.shape}; they are (N, 4), XYXY")
+        self.boxes = self.boxes.reshape(-1, 4)
         self.masks = masks
         self.amodal = amodal
-        self.scores = None if scores is None else np.asarray(scores, np.float32).reshape(-1)
-        self.parents = np.full(count, -1, np.int32) if parents is None else np.asarray(parents, np.int32).reshape(-1)
+        self.scores = None if scores is None else _numbers(scores, np.float32, "scores").reshape(-1)
+        self.parents = np.full(count, -1, np.int32)
+        if parents is not None:
+            self.parents = _numbers(parents, np.int32, "parents").reshape(-1)
         self.attributes = {name: column(values) for name, values in (attributes or {}).items()}
         self._validate(count)
 
@@ -121,7 +147,7 @@ class Instances:
         return cls(
             join("labels"), join("boxes"), join("masks"), join("scores"), join("amodal"),
             np.concatenate([np.where(p.parents < 0, -1, p.parents + o) for p, o in zip(parts, offsets, strict=True)]),
-            {name: np.concatenate([part.attributes[name] for part in parts]) for name in sorted(names)},
+            {name: _join_columns([part.attributes[name] for part in parts]) for name in sorted(names)},
         )  # fmt: skip
 
     def __len__(self) -> int:

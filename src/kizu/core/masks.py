@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 
 import cv2
@@ -61,13 +62,15 @@ class Masks:
             size: (height, width), needed only where there may be no mask at all.
 
         Raises:
-            DataError: masks of different shapes, or none and no ``size``.
+            DataError: masks that are not two-dimensional or of different shapes, or none and no ``size``.
         """
         runs = []
         if isinstance(masks, np.ndarray) and masks.ndim == 3:
             size = size or masks.shape[1:]
         for mask in masks:
             mask = np.asarray(mask)
+            if mask.ndim != 2:
+                raise DataError(f"a mask of shape {mask.shape}; masks are (N, H, W), or one (H, W) after the other")
             size = size or mask.shape
             if mask.shape != tuple(size):
                 raise DataError(f"a mask of shape {mask.shape} among masks of shape {tuple(size)}; use one frame size")
@@ -88,33 +91,39 @@ class Masks:
             ids: the ids to take, in this order (an id that is absent gives an empty mask); by default all, ascending.
 
         Raises:
-            DataError: not two-dimensional or not of whole numbers.
+            DataError: not two-dimensional or not of whole numbers, or an id that is asked for twice.
         """
         raster = np.asarray(raster)
         if raster.ndim != 2 or raster.dtype.kind not in "iub":
             raise DataError(f"an id raster is (H, W) of whole numbers, not {raster.shape} of {raster.dtype}")
+        # Python integers: NumPy would compare int64 with uint64 as floats and mistake huge ids for their neighbours.
+        wanted = None if ids is None else [operator.index(value) for value in ids]
+        if wanted is not None and len(set(wanted)) != len(wanted):
+            twice = sorted({value for value in wanted if wanted.count(value) > 1})
+            raise DataError(f"ids {twice} are asked for twice; name each once")
         if raster.size == 0:
-            return cls.from_dense([], size=raster.shape) if ids is None else cls.empty(raster.shape)
+            return cls._from_runs([np.zeros((0, 2), np.uint32)] * len(wanted or []), raster.shape)
         low, high = int(raster.min()), int(raster.max())
-        wanted = None if ids is None else np.asarray(ids, np.int64)
         if low < 0 or high > 4_000_000:  # sparse ids: renumber them densely first
             values, inverse = np.unique(raster, return_inverse=True)
-            wanted = values[values != 0] if wanted is None else wanted
-            place = np.searchsorted(values, wanted)
-            known = (place < len(values)) & (values[np.minimum(place, len(values) - 1)] == wanted)
+            dense = np.ascontiguousarray(inverse.reshape(raster.shape), np.int32)
+            place = {value: k for k, value in enumerate(values.tolist())}
+            wanted = [value for value in place if value != 0] if wanted is None else wanted
             slots = np.full(len(values), -1, np.int32)
-            slots[place[known]] = np.nonzero(known)[0]
-            dense = inverse.reshape(raster.shape).astype(np.int32)
+            for n, value in enumerate(wanted):
+                if value in place:
+                    slots[place[value]] = n
         else:
             dense = np.ascontiguousarray(raster, np.int32)
             if wanted is None:
                 present = np.zeros(high + 1, bool)
                 present[dense.ravel()] = True
                 present[0] = False
-                wanted = np.nonzero(present)[0]
+                wanted = np.nonzero(present)[0].tolist()
             slots = np.full(high + 1, -1, np.int32)
-            known = (wanted >= 0) & (wanted <= high)
-            slots[wanted[known]] = np.nonzero(known)[0]
+            for n, value in enumerate(wanted):
+                if 0 <= value <= high:
+                    slots[value] = n
         runs, offsets = rle.encode_labels(dense, slots, len(wanted))
         return cls(runs, offsets, raster.shape)
 
@@ -130,13 +139,17 @@ class Masks:
         for i, segmentation in enumerate(segmentations):
             if isinstance(segmentation, dict):
                 runs.append(_runs_of_rle(segmentation, height, width, i))
-            else:
+            elif isinstance(segmentation, (list, tuple)):
                 runs.append(_runs_of_polygons(segmentation, height, width, i))
+            else:
+                raise DataError(f"mask {i}: {segmentation!r} is neither a run-length code nor a list of polygons")
         return cls._from_runs(runs, (height, width))
 
     @classmethod
     def concat(cls, parts: Sequence[Masks]) -> Masks:
         """All masks of several ``Masks`` of one frame size, in order. Raises DataError where the sizes differ."""
+        if not parts:
+            raise DataError("no masks to join; pass at least one Masks")
         if len({part.size for part in parts}) != 1:
             raise DataError(f"cannot join masks of frames {sorted({part.size for part in parts})}; use one frame size")
         return cls._from_runs([part._own(i) for part in parts for i in range(len(part))], parts[0].size)
@@ -196,9 +209,18 @@ class Masks:
         return out.view(bool)
 
     def to_label_map(self, ids: Sequence[int] | None = None) -> np.ndarray:
-        """Id raster int32 (H, W): mask i painted with ``ids[i]`` (by default i + 1), later masks over earlier ones."""
+        """Id raster int32 (H, W): mask i painted with ``ids[i]`` (by default i + 1), later masks over earlier ones.
+
+        Raises:
+            DataError: not one id a mask, or an id beyond 32 bits.
+        """
+        values = range(1, len(self) + 1) if ids is None else [operator.index(value) for value in ids]
+        if len(values) != len(self):
+            raise DataError(f"{len(values)} ids for {len(self)} masks; pass one id a mask")
+        if values and not -(2**31) <= min(values) <= max(values) < 2**31:
+            raise DataError(f"ids from {min(values)} to {max(values)} do not fit 32 bits; number the masks anew")
         out = np.zeros(self.size, np.int32)
-        for i, value in enumerate(range(1, len(self) + 1) if ids is None else ids):
+        for i, value in enumerate(values):
             mask, (x, y) = self.crop(i)
             out[y : y + mask.shape[0], x : x + mask.shape[1]][mask] = value
         return out
@@ -254,9 +276,14 @@ def _runs_of_rle(segmentation: dict, height: int, width: int, i: int) -> np.ndar
         counts = rle.unpack(np.frombuffer(data, np.uint8))
     else:
         try:
-            counts = np.asarray(counts, np.int64).ravel()
-        except (TypeError, ValueError, OverflowError) as error:
-            raise DataError(f"mask {i}: 'counts' is neither a string nor a list of whole numbers") from error
+            listed = np.asarray(counts).ravel()
+            with np.errstate(invalid="ignore"):  # NaN and infinity are told below
+                counts = listed.astype(np.int64)
+            whole = listed.dtype.kind in "iuf" and np.array_equal(counts, listed)
+        except (TypeError, ValueError, OverflowError):
+            whole = False
+        if not whole:
+            raise DataError(f"mask {i}: 'counts' is neither a string nor a list of whole numbers")
     runs = rle.from_counts(counts, height * width)
     if len(runs) and runs[0, 1] < runs[0, 0]:
         raise DataError(
@@ -279,7 +306,7 @@ def _runs_of_polygons(polygons: list, height: int, width: int, i: int) -> np.nda
         if np.abs(points).max() > 10 * max(height, width) + 1000:  # pycocotools walks every pixel of an edge
             raise DataError(f"mask {i}: a polygon reaches to {np.abs(points).max():g}, far outside; correct its points")
         flat.append(points.tolist())
-    if not flat:
+    if not flat or height * width == 0:
         return np.zeros((0, 2), np.uint32)
     code = coco.merge(coco.frPyObjects(flat, height, width))
     return _runs_of_rle(code, height, width, i)

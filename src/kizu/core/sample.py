@@ -124,6 +124,7 @@ class Sample:
         if self._image is None:
             return self.path.suffix.lower() if self.path else ".png"
         magic = {b"\xff\xd8": ".jpg", b"BM": ".bmp", b"RI": ".webp", b"II": ".tif", b"MM": ".tif"}
+        magic |= {b"P2": ".pgm", b"P5": ".pgm", b"P3": ".ppm", b"P6": ".ppm"}
         return magic.get(self._image[:2], ".png")
 
     def replace(self, **fields) -> Sample:

@@ -4,6 +4,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from kizu.core.errors import KizuError
+
 
 class Stream(IntEnum):
     """One constant per purpose, so that one more draw in one stage never shifts another. Numbers are never reused."""
@@ -22,6 +24,11 @@ def generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:
 
     ``spawn_key`` keeps streams apart where lists of integers as entropy would be zero-padded and collide
     (NumPy, "Parallel random number generation").
+
+    Raises:
+        KizuError: a negative seed.
     """
+    if seed < 0:
+        raise KizuError(f"seed {seed}: a seed is a whole number from 0 on")
     sequence = np.random.SeedSequence(seed, spawn_key=(int(stream), int(index)))
     return np.random.Generator(np.random.Philox(sequence))

@@ -61,6 +61,13 @@ def config_digest(config: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
+def _json(value: Any, sample: Sample, field: str) -> str | None:
+    try:
+        return json.dumps(value) if value else None
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{sample.id}: {field} is not JSON ({error}); use numbers, text and lists") from error
+
+
 def _to_row(sample: Sample, embed: bool) -> dict[str, Any]:
     found = sample.instances
     height, width = sample.size
@@ -68,21 +75,21 @@ def _to_row(sample: Sample, embed: bool) -> dict[str, Any]:
     by_path = sample.path is not None and not embed
     return {
         "id": sample.id,
-        "path": str(sample.path) if by_path else None,
+        "path": str(sample.path.absolute()) if by_path else None,
         "image": None if by_path else sample.image_bytes(),
         "height": height,
         "width": width,
         "split": sample.split,
         "group": sample.group,
         "source": sample.source,
-        "meta": json.dumps(sample.meta) if sample.meta else None,
+        "meta": _json(sample.meta, sample, "meta"),
         "boxes": found.boxes.ravel(),
         "labels": found.labels,
         "scores": found.scores,
         "parents": found.parents if (found.parents >= 0).any() else None,
         "masks": None if found.masks is None else found.masks.codes(),
         "amodal": None if found.amodal is None else found.amodal.codes(),
-        "attributes": json.dumps({k: v.tolist() for k, v in found.attributes.items()}) if found.attributes else None,
+        "attributes": _json({k: v.tolist() for k, v in found.attributes.items()}, sample, "an attribute"),
         "score_map": None if score_map is None else score_map.astype(np.float16).tobytes(),
         "score_shape": None if score_map is None else list(score_map.shape),
     }
@@ -92,11 +99,14 @@ def _from_row(row: dict[str, Any], folder: Path) -> Sample:
     size = (row["height"], row["width"])
 
     def instances() -> Instances:
-        masks, amodal = (None if row[k] is None else Masks.from_codes(row[k], size) for k in ("masks", "amodal"))
-        return Instances(
-            row["labels"], np.array(row["boxes"], np.float32), masks, row["scores"], amodal, row["parents"],
-            json.loads(row["attributes"]) if row["attributes"] else None,
-        )  # fmt: skip
+        try:
+            masks, amodal = (None if row[k] is None else Masks.from_codes(row[k], size) for k in ("masks", "amodal"))
+            return Instances(
+                row["labels"], np.array(row["boxes"], np.float32), masks, row["scores"], amodal, row["parents"],
+                json.loads(row["attributes"]) if row["attributes"] else None,
+            )  # fmt: skip
+        except (DataError, ValueError) as error:
+            raise DataError(f"{folder}: image {row['id']!r}: {error}") from error
 
     def score_map() -> np.ndarray:
         return np.frombuffer(row["score_map"], np.float16).astype(np.float32).reshape(row["score_shape"])
@@ -134,10 +144,15 @@ class ShardWriter:
         Raises:
             KizuError: the folder holds other files, or shards of another configuration.
         """
+        if shard_size < 1:
+            raise KizuError(f"shard size {shard_size}: a shard holds at least one image")
+        names = [str(name) for name in names]
         self.folder = make_folder(folder)
         self.count = count
         self.shard_size = shard_size
-        self.config = config_digest({"config": config or {}, "count": count, "shard_size": shard_size})
+        fixed = {"config": config or {}, "names": names, "count": count, "shard_size": shard_size}
+        self.config = config_digest(fixed)
+        self._clear_partial()
         header = self.folder / HEADER
         if header.exists():
             began = read_header(self.folder)
@@ -148,14 +163,15 @@ class ShardWriter:
         else:
             if any(self.folder.iterdir()):
                 raise KizuError(f"{self.folder} is not empty and holds no Kizu data set; name an empty folder")
-            record = {"format": "kizu-shards/1", "names": list(names), "count": count, "shard_size": shard_size}
+            record = {"format": "kizu-shards/1", "names": names, "count": count, "shard_size": shard_size}
             record |= {"config": self.config, "info": info or {}}
             write_text(header, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-        self._clear_partial()
 
     def _clear_partial(self) -> None:
-        for stray in self.folder.glob(".shard-*.tmp.parquet"):
-            stray.unlink(missing_ok=True)
+        """Remove what a killed run left; a writer handed to another process (pickled) does not come here."""
+        for pattern in (".shard-*.tmp.parquet", ".dataset.*.tmp.json"):
+            for stray in self.folder.glob(pattern):
+                stray.unlink(missing_ok=True)
 
     def range(self, shard: int) -> range:
         """The sample indices of a shard."""
@@ -163,7 +179,10 @@ class ShardWriter:
 
     @property
     def missing(self) -> list[int]:
-        """Shards that are not finished: not in the manifest, or whose file is gone or of another digest."""
+        """Shards that are not finished: not in the manifest, or whose file is gone or of another size.
+
+        Digests are not read here, for that would read the whole data set: see :func:`verify`.
+        """
         done = {}
         for line in read_manifest(self.folder):
             path = self.folder / line["file"]
@@ -211,7 +230,8 @@ def read_header(folder: Path) -> dict[str, Any]:
     path = folder / HEADER
     try:
         record = json.loads(path.read_text("utf-8"))
-        if str(record["format"]).startswith("kizu-shards/") and isinstance(record["names"], list):
+        known = str(record["format"]).startswith("kizu-shards/") and isinstance(record["names"], list)
+        if known and int(record["count"]) >= 0 and int(record["shard_size"]) > 0:
             return record
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -222,19 +242,33 @@ def read_manifest(folder: Path) -> list[dict[str, Any]]:
     """Lines of the manifest, the newest of each shard, by shard; a line that a kill cut short is passed over."""
     lines = {}
     path = folder / MANIFEST
-    for text in path.read_text("utf-8").splitlines() if path.exists() else []:
+    for text in path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []:
         try:
             line = json.loads(text)
-            lines[int(line["shard"])] = line
-        except (ValueError, KeyError, TypeError):
+            if {"file", "count", "bytes", "sha256"} <= line.keys():
+                lines[int(line["shard"])] = line
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return [lines[shard] for shard in sorted(lines)]
 
 
 def read_columns(folder: Path, names: list[str]) -> Iterator[pa.Table]:
     """Some columns of a shard folder, one table a shard, in order; no image is read unless it is named."""
-    for line in read_manifest(folder):
-        yield pq.read_table(folder / line["file"], columns=names)
+    return _tables(folder, read_manifest(folder), names)
+
+
+def _tables(folder: Path, lines: list[dict[str, Any]], names: list[str]) -> Iterator[pa.Table]:
+    for line in lines:
+        path = folder / line["file"]
+        try:
+            yield pq.ParquetFile(path).read(columns=names)
+        except (OSError, pa.ArrowException) as error:
+            raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> DataError:
+    """A shard that cannot be read, with the remedy."""
+    return DataError(f"{path}: damaged ({error}); delete it and run again the command that made this data set")
 
 
 class _ShardSource:
@@ -245,8 +279,7 @@ class _ShardSource:
         self.lines = lines
         self.starts = list(np.cumsum([0] + [line["count"] for line in lines]))
         self._columns: dict[str, list[str]] = {}
-        self._held: tuple[int, int] = (-1, -1)
-        self._rows: list[dict[str, Any]] = []
+        self._held: tuple[tuple[int, int], list[dict[str, Any]]] = ((-1, -1), [])
         self._file: tuple[int, pq.ParquetFile] | None = None
 
     def __len__(self) -> int:
@@ -262,30 +295,29 @@ class _ShardSource:
 
     def _column(self, name: str) -> list[str]:
         if name not in self._columns:
-            tables = (self._open(shard).read(columns=[name]) for shard in range(len(self.lines)))
+            tables = _tables(self.folder, self.lines, [name])
             self._columns[name] = [value for table in tables for value in table[name].to_pylist()]
         return self._columns[name]
 
     def _open(self, shard: int) -> pq.ParquetFile:
         if self._file is None or self._file[0] != shard:
-            path = self.folder / self.lines[shard]["file"]
             try:
-                self._file = (shard, pq.ParquetFile(path))
-            except (OSError, pa.ArrowInvalid) as error:
-                raise DataError(f"{path}: shard cannot be read ({error}); make it again with --resume") from error
+                self._file = (shard, pq.ParquetFile(self.folder / self.lines[shard]["file"]))
+            except (OSError, pa.ArrowException) as error:
+                raise damaged(self.folder / self.lines[shard]["file"], error) from error
         return self._file[1]
 
     def __getitem__(self, i: int) -> Sample:
         shard = bisect.bisect_right(self.starts, i) - 1
         group, row = divmod(i - self.starts[shard], _GROUP_ROWS)
-        if self._held != (shard, group):
+        held = self._held  # taken and set as one, so that another thread never mixes rows of two groups
+        if held[0] != (shard, group):
             try:
-                self._rows = self._open(shard).read_row_group(group).to_pylist()
-            except (OSError, pa.ArrowInvalid) as error:
-                path = self.folder / self.lines[shard]["file"]
-                raise DataError(f"{path}: damaged ({error}); make it again with --resume") from error
-            self._held = (shard, group)
-        return _from_row(self._rows[row], self.folder)
+                held = ((shard, group), self._open(shard).read_row_group(group).to_pylist())
+            except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+                raise damaged(self.folder / self.lines[shard]["file"], error) from error
+            self._held = held
+        return _from_row(held[1][row], self.folder)
 
 
 def read(path: Path) -> Dataset:
@@ -322,7 +354,7 @@ def write(dataset: Dataset, path: Path, shard_size: int = 256, embed: bool = Tru
     Raises:
         KizuError: the folder is in use, or the file system refuses.
     """
-    config = {"names": dataset.names, "ids": config_digest({"ids": [s.id for s in dataset]}), "embed": embed}
+    config = {"names": dataset.names, "ids": config_digest({"ids": dataset.ids}), "embed": embed}
     writer = ShardWriter(path, dataset.names, len(dataset), config, shard_size, dataset.info)
     for shard in writer.missing:
         writer.write(shard, (dataset[i] for i in writer.range(shard)), embed)

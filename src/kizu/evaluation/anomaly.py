@@ -120,9 +120,8 @@ class ImageScores:
 
     def __init__(self, names: tuple[str, ...]):
         self.names = names
-        self._groups: list[str] = []
-        self._clean: list[bool] = []
-        self._rows: list[np.ndarray] = []  # (classes + 1, 3): holds, fired, score
+        # by place in the truth: group, clean, (classes + 1, 3) numbers: holds, fired, score
+        self._images: dict[int, tuple[str, bool, np.ndarray]] = {}
 
     def add(self, pair: Pair) -> tuple[float, str]:
         """Take one image.
@@ -142,17 +141,15 @@ class ImageScores:
             row[-1, 2] = peaks.max()
             if len(peaks) == classes:
                 row[:-1, 2] = peaks
-        self._rows.append(row)
-        self._groups.append(pair.group)
-        self._clean.append(pair.clean)
+        self._images[pair.index] = (pair.group, pair.clean, row)
         holds, fired, score = row[-1]
         outcome = ("hit" if fired else "escape") if holds else ("false alarm" if fired else "clean")
         return float(score), "other" if not holds and not pair.clean else outcome
 
     def figures(self, resamples: int = 1000, seed: int = 0) -> list[Figure]:
         """``image AUROC``, ``false-alarm rate``, ``escape rate`` of any defect (class ""), then of each class."""
-        bootstrap = Bootstrap(self._groups, resamples, seed)
-        rows, clean = np.stack(self._rows), np.array(self._clean)
+        groups, clean, rows = self._table()
+        bootstrap = Bootstrap(groups, resamples, seed)
         out = []
         for k, name in [(len(self.names), ""), *enumerate(self.names)]:
             holds, fired, score = rows[:, k, 0] > 0, rows[:, k, 1] > 0, rows[:, k, 2]
@@ -176,11 +173,14 @@ class ImageScores:
                 out.append(Figure("image", title, name, float(hits[used].mean()), "", low, high))
         return out
 
+    def _table(self) -> tuple[list[str], np.ndarray, np.ndarray]:
+        images = [self._images[i] for i in sorted(self._images)]
+        return [item[0] for item in images], np.array([item[1] for item in images]), np.stack([i[2] for i in images])
+
     @property
     def grouped(self) -> bool:
         """Some images share a group."""
-        named = [group for group in self._groups if group]
-        return len(set(named)) < len(named)
+        return Bootstrap([item[0] for item in self._images.values()]).grouped
 
     def curve(self) -> dict[str, list[float]]:
         """False-alarm rate and escape rate if every image whose score reaches the threshold fired.
@@ -189,7 +189,7 @@ class ImageScores:
             lists ``threshold`` (ascending, 0.5 included), ``false_alarm``, ``escape``; empty unless there are both
             clean and defective images.
         """
-        rows, clean = np.stack(self._rows), np.array(self._clean)
+        _, clean, rows = self._table()
         good, bad = np.sort(rows[clean, -1, 2]), np.sort(rows[rows[:, -1, 0] > 0, -1, 2])
         if not len(good) or not len(bad):
             return {"threshold": [], "false_alarm": [], "escape": []}

@@ -49,9 +49,10 @@ class Evaluation:
         figures: see :class:`Figure`.
         curves: ``"pr"``: class -> {"recall", "precision", "score"} lists (pixel precision-recall);
             ``"threshold"``: {"threshold", "false_alarm", "escape"} lists (image level, over the image score).
-        images: one record an image: id, truth (instances), predicted (instances at or above the threshold), score
-            (of the image, in 0..1, 0.5 = the threshold in force), iou (or None), outcome (``hit``, ``escape``, ``false alarm``,
-            ``clean``, ``other``).
+        images: one record an image, in the order of the truth: id, truth (instances), predicted (instances at or above
+            the threshold), score (of the image, in 0..1, 0.5 = the threshold in force), iou (or None), outcome
+            (``hit``, ``escape``, ``false alarm``, ``clean``, ``other``), truth_by_class and predicted_by_class (class
+            name -> number), others (truth instances of classes that were not evaluated).
         notes: what a reader should know (images left out, classes missing ...).
     """
 

@@ -26,8 +26,7 @@ class Segmentation:
 
     def __init__(self, names: tuple[str, ...]):
         self.names = names
-        self._sums: list[np.ndarray] = []
-        self._groups: list[str] = []
+        self._images: dict[int, tuple[str, np.ndarray]] = {}  # by place in the truth: group, what the image adds
         self.skipped = 0  # images whose truth has boxes without masks; the caller counts them
         self._boxes = 0
 
@@ -45,16 +44,16 @@ class Segmentation:
         held = hit + missed > 0
         every = hit + false + missed
         iou = np.divide(hit, every, out=np.zeros_like(hit), where=every > 0)
-        self._sums.append(
-            np.concatenate([counts, (counts[:, :3].T * held).T, (iou * held)[:, None], held[:, None]], axis=1)
-        )
-        self._groups.append(pair.group)
+        own = counts[:, :3] * held[:, None]
+        adds = np.concatenate([counts, own, (iou * held)[:, None], held[:, None]], axis=1)
+        self._images[pair.index] = (pair.group, adds)
         return float(iou[-1]) if every[-1] else None
 
     def figures(self, resamples: int = 1000, seed: int = 0) -> list[Figure]:
         """Figures of any defect (class ""), then of each class, with 95 % intervals over images."""
         names = ["", *self.names]
-        sums = np.stack(self._sums) if self._sums else np.zeros((0, len(names), _COLUMNS))
+        images = [self._images[i] for i in sorted(self._images)]
+        sums = np.stack([adds for _, adds in images]) if images else np.zeros((0, len(names), _COLUMNS))
         why = "the predictions have boxes without masks" if self._boxes else ""
         if self.skipped and not sums[:, :, _HELD].any():
             why = "the truth has boxes without masks"
@@ -62,15 +61,13 @@ class Segmentation:
             out = [Figure(GROUP, title, why=why) for title in OVERALL]
             return out + [Figure(GROUP, title, name, why=why) for name in names for title in PER_CLASS]
         values = _statistic(sums.sum(0)[None])[0]
-        ranges = Bootstrap(self._groups, resamples, seed).of_sums(sums, _statistic)
-        titles = [(title, name) for name in (*self.names, "") for title in PER_CLASS] + [
-            (title, "") for title in OVERALL
-        ]
+        ranges = Bootstrap([group for group, _ in images], resamples, seed).of_sums(sums, _statistic)
+        overall = [(title, "") for title in OVERALL]
+        keys = [(title, name) for name in (*self.names, "") for title in PER_CLASS] + overall
         found = {
-            key: self._figure(*key, value, *limits) for key, value, limits in zip(titles, values, ranges, strict=True)
+            key: self._figure(*key, value, *limits) for key, value, limits in zip(keys, values, ranges, strict=True)
         }
-        order = [(title, "") for title in OVERALL] + [(title, name) for name in names for title in PER_CLASS]
-        return [found[key] for key in order]
+        return [found[key] for key in overall + [(title, name) for name in names for title in PER_CLASS]]
 
     def _figure(self, title: str, name: str, value: float, low: float | None, high: float | None) -> Figure:
         if np.isfinite(value):

@@ -7,7 +7,7 @@ Every octave is the same set of small filters on a Gaussian pyramid, so that coa
 - difference to the next coarser octave (DoG) and Laplacian (their sum of eigenvalues);
 - structure tensor: energy and coherence (Förstner & Gülch, 1987);
 - local contrast (standard deviation) and entropy of grey values in a window;
-- elongated oriented line filters, the best of twelve directions, for cracks and scratches a pixel wide.
+- elongated oriented line filters, the best of many directions, for cracks and scratches a pixel wide.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from kizu.inspection.tiling import Tile, plan
 STRIDE = 2
 OCTAVES = 5
 _ENTROPY_BINS = 8
-_LINE_LENGTHS = (9, 17)
-_LINE_ANGLES = 12
+_HELD = 9  # tiles whose features are held at a time, about 60 MB each
+_LINES = ((0, 9, 8), (1, 9, 8), (1, 17, 12))  # pyramid level, length in its pixels, directions
 
 
 def channels() -> list[str]:
@@ -33,20 +33,20 @@ def channels() -> list[str]:
     for octave in range(OCTAVES):
         kinds = ("dog", "gradient", "ridge_low", "ridge_high", "energy", "coherence", "contrast")
         out += [f"{kind}@{2**octave}" for kind in kinds]
-    out += [f"line_{tone}@{length}" for length in _LINE_LENGTHS for tone in ("dark", "bright")]
+    out += [f"line_{tone}@{length * 2**level}" for level, length, _ in _LINES for tone in ("dark", "bright")]
     out += ["entropy@7", "entropy@15", "grey", "grey@16"]
     out += [f"{name}@{scale}" for name in ("red_green", "blue_yellow") for scale in (2, 8)]
     return out
 
 
 @lru_cache
-def _line_kernels(length: int) -> list[np.ndarray]:
+def _line_kernels(length: int, directions: int) -> list[np.ndarray]:
     """Second derivative across and Gaussian along, zero mean, unit L1 norm; one kernel a direction."""
-    half = length // 2 + 2
+    half = length // 2
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     kernels = []
-    for k in range(_LINE_ANGLES):
-        angle = np.pi * k / _LINE_ANGLES
+    for k in range(directions):
+        angle = np.pi * k / directions
         along, across = x * np.cos(angle) + y * np.sin(angle), -x * np.sin(angle) + y * np.cos(angle)
         kernel = (1 - across**2 / 1.5) * np.exp(-(across**2) / 3.0) * np.exp(-(along**2) / (2 * (length / 4) ** 2))
         kernel -= kernel.mean()
@@ -125,10 +125,10 @@ def filter_bank(image: np.ndarray, edges: np.ndarray) -> np.ndarray:
         now = pyramid[octave]
         coarser = cv2.resize(pyramid[octave + 1], now.shape[::-1], interpolation=cv2.INTER_LINEAR)
         out += [fit(values) for values in _octave(now, coarser)]
-    for length in _LINE_LENGTHS:
+    for level, length, directions in _LINES:
         low = high = None
-        for kernel in _line_kernels(length):
-            answer = cv2.filter2D(pyramid[0], cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT_101)
+        for kernel in _line_kernels(length, directions):
+            answer = cv2.filter2D(pyramid[level], cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT_101)
             low = answer if low is None else cv2.min(low, answer)
             high = answer if high is None else cv2.max(high, answer)
         out += [fit(low), fit(high)]
@@ -172,11 +172,9 @@ def describe(image: np.ndarray) -> Iterator[tuple[Tile, np.ndarray]]:
     """
     tiles = plan(image.shape[:2], STRIDE)
     edges = entropy_edges(image)
-    if len(tiles) == 1:
-        bank = filter_bank(image, edges)
-        yield tiles[0], _describe(bank, *_statistics([bank]))
-        return
-    some = tiles[:: -(-len(tiles) // 9)]
-    median, spread = _statistics([tile.core(filter_bank(image[tile.pixels], edges)) for tile in some])
+    some = tiles[:: -(-len(tiles) // _HELD)]  # of a very large image a few tiles stand for the whole
+    banks = {id(tile): filter_bank(image[tile.pixels], edges) for tile in some}
+    median, spread = _statistics([tile.core(banks[id(tile)]) for tile in some])
     for tile in tiles:
-        yield tile, _describe(filter_bank(image[tile.pixels], edges), median, spread)
+        bank = banks.pop(id(tile), None)
+        yield tile, _describe(filter_bank(image[tile.pixels], edges) if bank is None else bank, median, spread)

@@ -29,7 +29,9 @@ def of_evaluation(evaluation: Evaluation) -> list[Chart]:
             if any(v is not None for v in curve.get(key) or [])
         ]
         if lines:
-            caption = "If every picture whose score reaches the threshold raised an alarm: further right, fewer false alarms, more escapes."
+            caption = (
+                "If every picture that reaches the threshold raised an alarm: to the right fewer do, and more escape."
+            )
             title = "False alarms and escapes"
             out.append(line_chart(title, lines, "threshold on the image score", "rate", _THRESHOLD, True, caption))
     groups = {"hit": [], "clean": []}
@@ -52,7 +54,9 @@ def of_evaluation(evaluation: Evaluation) -> list[Chart]:
             dash = _DASHES[label % len(_DASHES)]
             lines.append(Line(name, record["recall"], record["precision"], _colour(label), dash))
     if lines:
-        caption = "Of the pixels marked, how many are defect (precision); of the defect pixels, how many are marked (recall)."
+        caption = (
+            "Of the pixels marked, how many are defect (precision); of the defect pixels, how many are marked (recall)."
+        )
         out.append(line_chart("Precision and recall of pixels", lines, "recall", "precision", caption=caption))
     return out
 

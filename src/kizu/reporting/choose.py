@@ -1,4 +1,4 @@
-"""Which pictures the gallery shows, and in which order: worst first, then a spread that depends on nothing but order."""
+"""Which pictures the gallery shows and in which order: worst first, then an even spread without any chance in it."""
 
 from __future__ import annotations
 

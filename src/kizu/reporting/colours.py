@@ -36,4 +36,5 @@ def heat(scores: np.ndarray) -> np.ndarray:
 
 def heat_stops(count: int = 9) -> list[tuple[float, str]]:
     """``(score, colour)`` at ``count`` places, for the legend."""
-    return [(i / (count - 1), "#%02x%02x%02x" % tuple(_SCALE[round(i / (count - 1) * 255)])) for i in range(count)]
+    places = [i / (count - 1) for i in range(count)]
+    return [(place, "#" + bytes(_SCALE[round(place * 255)]).hex()) for place in places]

@@ -1,4 +1,4 @@
-"""The page: what is known of a data set, an evaluation and a model card becomes one HTML file with everything inside."""
+"""The page: a data set, its evaluation and its model card become one HTML file with everything inside."""
 
 from __future__ import annotations
 
@@ -169,33 +169,34 @@ def _class_table(known: Survey, names: tuple[str, ...]) -> FigureTable:
 def _gallery(
     dataset: Dataset, truth: Dataset | None, records: list[dict[str, Any]], names: tuple[str, ...], skips: Skips
 ) -> list[Tile]:
-    """Tiles of the chosen records, in their order; the pictures are read in the order of the data set, one at a time."""
-    place = {record["id"]: i for i, record in enumerate(records)}
-    tiles: list[Tile] = [
-        Tile(record["id"], record["outcome"], record.get("score"), record.get("iou")) for record in records
-    ]
+    """Tiles of the chosen records, in their order; pictures are read in the order of the data set, one at a time."""
+    tiles = [Tile(record["id"], record["outcome"], record.get("score"), record.get("iou")) for record in records]
     if truth is None:
-        where = {record["id"]: record["index"] for record in records}
+        places = [(record["index"], None) for record in records]
     else:
-        where = _places(dataset, place)
-    where_truth = {} if truth is None else _places(truth, place)
+        mine, theirs = _places(dataset, tiles), _places(truth, tiles)
+        places = [(mine.get(tile.id), theirs.get(tile.id)) for tile in tiles]
     support = support_ids(dataset)
+    noted = {item["item"] for item in skips.items}
     with progress("report: pictures", len(tiles)) as step:
-        for id in sorted(place, key=lambda id: where.get(id, -1)):
-            tile = tiles[place[id]]
-            if id in support:
+        for k in sorted(range(len(tiles)), key=lambda k: -1 if places[k][0] is None else places[k][0]):
+            tile = tiles[k]
+            if tile.id in support:
                 tile.remarks.append("the model was fitted from this picture")
+            if tile.outcome == "hit" and tile.iou == 0:
+                tile.remarks.append("it fired, but not on the defect")
             try:
-                _fill(tile, dataset, where.get(id), truth, where_truth.get(id), names)
+                _fill(tile, dataset, places[k][0], truth, places[k][1], names)
             except DataError as error:
                 tile.reason = str(error)
-                if not any(item["item"] == id for item in skips.items):
-                    skips.items.append({"item": id, "reason": str(error)})
+                if tile.id not in noted:
+                    skips.items.append({"item": tile.id, "reason": str(error)})
             step()
     return tiles
 
 
-def _places(dataset: Dataset, wanted: dict[str, int]) -> dict[str, int]:
+def _places(dataset: Dataset, tiles: list[Tile]) -> dict[str, int]:
+    wanted = {tile.id for tile in tiles}
     return {id: i for i, id in enumerate(dataset.ids) if id in wanted}
 
 
@@ -218,10 +219,11 @@ def _fill(tile: Tile, dataset: Dataset, i: int | None, truth: Dataset | None, j:
 
 
 def _common(dataset, truth, card, names, title, tiles, records) -> dict[str, Any]:
-    outcomes: dict[str, int] = {}
-    for record in records:
-        outcomes[record["outcome"]] = outcomes.get(record["outcome"], 0) + 1
-    hidden = {o: outcomes[o] - sum(t.outcome == o for t in tiles) for o in ERRORS if o in outcomes}
+    shown: dict[str, int] = {}
+    for tile in tiles:
+        shown[tile.outcome] = shown.get(tile.outcome, 0) + 1
+    errors = sum(record["outcome"] in ERRORS for record in records)
+    hidden = errors - sum(tile.outcome in ERRORS for tile in tiles)
     present = sorted({label for tile in tiles for label in tile.labels})
     notes = [str(note) for note in card.get("notes") or []]
     notes += [str(note) for part in (dataset, truth) if part is not None for note in part.notes]
@@ -232,7 +234,9 @@ def _common(dataset, truth, card, names, title, tiles, records) -> dict[str, Any
         "notes": list(dict.fromkeys(notes)),
         "card": card,
         "card_rows": _card_rows(card),
-        "info_rows": [(k, words.plain(v)) for k, v in dataset.info.items() if k != "card" and v not in (None, "", [], {})],
+        "info_rows": [
+            (k, words.plain(v)) for k, v in dataset.info.items() if k != "card" and v not in (None, "", [], {})
+        ],
         "thresholds": words.thresholds(card, names),
         "names": names,
         "palette": OKABE_ITO,
@@ -240,8 +244,8 @@ def _common(dataset, truth, card, names, title, tiles, records) -> dict[str, Any
         "present": present,
         "tiles": tiles,
         "total": len(records),
-        "outcomes": outcomes,
-        "hidden_errors": sum(hidden.values()),
+        "outcomes": shown,
+        "hidden_errors": hidden,
         "words_of": _OUTCOMES,
         "has": {
             "truth": any(s.layer == "truth" for t in tiles for s in t.shapes),

@@ -10,7 +10,7 @@
   byId("theme").addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; });
 
   // filter and sort
-  const grid = document.querySelector(".grid");
+  const grid = byId("tiles");
   const tiles = [...grid.children];
   const chips = [...document.querySelectorAll(".chip")];
   const search = byId("search");
@@ -71,6 +71,22 @@
     if (!box.open) box.showModal();
   }
 
+  // the page behind an open dialog is inert, so its switches have doubles here, with their first letters as keys
+  const keys = new Map();
+  for (const input of document.querySelectorAll(".switch")) {
+    const word = document.querySelector(`[for="${input.id}"]`).textContent.trim();
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = word;
+    button.title = `key ${word[0]}`;
+    const paint = () => button.setAttribute("aria-pressed", String(input.checked));
+    const flip = () => { input.checked = !input.checked; paint(); };
+    input.addEventListener("change", paint);
+    button.addEventListener("click", flip);
+    paint();
+    if (input.id !== "s-close") { byId("keys").append(button); keys.set(word[0].toLowerCase(), flip); }
+  }
+
   function step(by) {
     const list = shown();
     if (list.length) show(list[(list.indexOf(current) + by + list.length) % list.length]);
@@ -86,6 +102,7 @@
   box.addEventListener("keydown", (event) => {
     if (event.key === "ArrowLeft") step(-1);
     else if (event.key === "ArrowRight") step(1);
+    else if (keys.has(event.key.toLowerCase()) && !event.ctrlKey && !event.metaKey && !event.altKey) keys.get(event.key.toLowerCase())();
     else return;
     event.preventDefault();
   });

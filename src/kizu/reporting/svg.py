@@ -140,7 +140,9 @@ def line_chart(
             line.colour, line.dash or "none", text, line.name,
         )  # fmt: skip
     legend = [(line.name, line.colour, line.dash or "none", "line") for line in lines]
-    return Chart(title, frame.svg(title, f"{y_title} over {x_title}: {', '.join(n.name for n in lines)}"), legend, caption)
+    return Chart(
+        title, frame.svg(title, f"{y_title} over {x_title}: {', '.join(n.name for n in lines)}"), legend, caption
+    )
 
 
 def mirrored_histogram(
@@ -167,7 +169,9 @@ def mirrored_histogram(
     places = ticks(0, top, 3 if two else 5)
     values = [-v for v in reversed(places[1:])] + places if two else places
     y_title = "share of the pictures"
-    frame.axes(x_title, y_title, [(v, _number(v, False)) for v in ticks(0, 1)], [(v, _number(abs(v), True)) for v in values])
+    frame.axes(
+        x_title, y_title, [(v, _number(v, False)) for v in ticks(0, 1)], [(v, _number(abs(v), True)) for v in values]
+    )
     for (name, numbers, colour), share, sign in zip((above, below), shares, (1, -1), strict=True):
         counts = _counts(numbers, bins)
         for i, part in enumerate(share):
@@ -182,7 +186,9 @@ def mirrored_histogram(
                 name, counts[i], f"{i / bins:g}", f"{(i + 1) / bins:g}",
             )  # fmt: skip
     if two:
-        frame.add('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>', _LEFT, WIDTH - _RIGHT, frame.py(0), frame.py(0))
+        frame.add(
+            '<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>', _LEFT, WIDTH - _RIGHT, frame.py(0), frame.py(0)
+        )
     if mark:
         frame.mark(*mark)
     groups = [(g, sign) for g, sign in ((above, "above"), (below, "below")) if two or sign == "above"]
@@ -201,7 +207,9 @@ def _shares(values: Sequence[float], bins: int) -> list[float]:
     return [count / len(values) if values else 0.0 for count in _counts(values, bins)]
 
 
-def size_histogram(title: str, groups: Sequence[tuple[str, Sequence[float], str]], x_title: str, caption: str = "") -> Chart:
+def size_histogram(
+    title: str, groups: Sequence[tuple[str, Sequence[float], str]], x_title: str, caption: str = ""
+) -> Chart:
     """Stacked counts of positive values on a logarithmic axis, eight bins to the decade.
 
     Args:
@@ -253,9 +261,19 @@ def bar_chart(title: str, bars: Sequence[tuple[str, int, str]], caption: str = "
                 '<rect class="bar" style="fill:{}" x="{}" y="{}" width="{}" height="16"><title>{}: {}</title></rect>'
                 '<text class="tick" x="{}" y="{}">{}</text>'
             ).format(
-                left - 8, i * row + 20, shown, colour, left, i * row + 8, round(width, 1), name, count,
-                round(left + width + 6, 1), i * row + 20, count,
-            )  # fmt: skip
+                left - 8,
+                i * row + 20,
+                shown,
+                colour,
+                left,
+                i * row + 8,
+                round(width, 1),
+                name,
+                count,
+                round(left + width + 6, 1),
+                i * row + 20,
+                count,
+            )
         )
     svg = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>').format(
         WIDTH, height, title, title

@@ -81,6 +81,9 @@ def figure_tables(evaluation: Evaluation) -> list[FigureTable]:
     for group in sorted(groups, key=lambda g: (known.index(g) if g in known else len(known), g)):
         reasons: list[str] = []
         rows = []
+        # figures that exist for all classes together only stand at the end, or every row would begin with gaps
+        by_class = {column for name, row in groups[group].items() if name != _ALL for column in row}
+        columns[group].sort(key=lambda column: bool(by_class) and column not in by_class)
         # all classes together stand in the last row, as a sum would
         for name in sorted(groups[group], key=lambda n: n == _ALL):
             cells = []

@@ -1,4 +1,4 @@
-"""One gallery tile: a small rendition of the picture, its outlines, its score map and, for small defects, a close-up."""
+"""One gallery tile: a small picture, its outlines, its score map and, where the defect is small, a close-up."""
 
 from __future__ import annotations
 
@@ -170,7 +170,9 @@ def _free_corner(width: int, height: int, centre: tuple[float, float], boxes: np
     return best[2]
 
 
-def _shapes(layer: str, instances: Instances, place: list[int], names: tuple[str, ...], tolerance: float) -> list[Shape]:
+def _shapes(
+    layer: str, instances: Instances, place: list[int], names: tuple[str, ...], tolerance: float
+) -> list[Shape]:
     shapes = []
     for i, path in enumerate(instance_paths(instances, tolerance)):
         label = place[int(instances.labels[i])]
@@ -205,7 +207,7 @@ def make_tile(
     tile.height, tile.width = image.shape[:2]
     longest = max(tile.width, tile.height)
     tile.picture = data_uri(shrink(image, LONGEST if longest > _SMALL else _SMALL))
-    tolerance = max(0.4, 0.4 * longest / LONGEST)
+    tolerance = max(0.7, 0.5 * longest / LONGEST)
     every = [np.zeros((0, 4), np.float32)]
     for layer, group in (("truth", truth), ("found", found)):
         if group is None:

@@ -101,17 +101,20 @@ def verdict_found(images: int, fired: int, instances: int) -> list[str]:
 
 def verdict_labels(images: int, labelled: int, instances: int, classes: int) -> list[str]:
     """The same for a labelled data set."""
-    return [
-        f"{plural(images, 'picture')}, of which {labelled:,} show {plural(instances, 'labelled instance')} "
-        f"of {plural(classes, 'class', 'classes')} and {images - labelled:,} none."
-    ]
+    of = plural(classes, "class", "classes")
+    held = f"{plural(images, 'picture')} with {plural(instances, 'labelled instance')} of {of}"
+    if images == labelled:
+        return [f"{held}; there is one on every picture." if images else "There are no pictures in this set."]
+    return [f"{held}, on {labelled:,} of them; {images - labelled:,} hold none."]
 
 
 def thresholds(card: dict[str, Any], names: Sequence[str]) -> list[tuple[str, str]]:
     """(class, threshold) in force, from a model card; [] where the card records none."""
     values = card.get("thresholds") or {}
     order = [n for n in names if n in values] + sorted(set(values) - set(names))
-    return [(name, f"{values[name]:.4g}" if isinstance(values[name], (int, float)) else str(values[name])) for name in order]
+    return [
+        (name, f"{values[name]:.4g}" if isinstance(values[name], (int, float)) else str(values[name])) for name in order
+    ]
 
 
 def plain(value: Any) -> str:

@@ -37,6 +37,7 @@ def report(
     from kizu.core.files import write_bytes
     from kizu.reporting import build
 
+    dataset, out = Path(dataset), None if out is None else Path(out)
     predictions = Dataset.open(dataset)
     labels = evaluation = None
     if truth is not None:
@@ -61,4 +62,4 @@ def report(
 
 def size_text(count: int) -> str:
     """Bytes as a person reads them: ``214 kB``, ``2.1 MB``."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(count / 1e3, 0.1):.3g} kB"
+    return f"{count / 1e6:.1f} MB" if count >= 999_500 else f"{max(count / 1e3, 0.1):.3g} kB"

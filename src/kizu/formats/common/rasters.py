@@ -38,8 +38,12 @@ def read_raster(source: Path | bytes) -> np.ndarray:
 
 
 def cut_soft(values: np.ndarray) -> np.ndarray:
-    """Bool (H, W): values above half of the maximum (a mask whose edge was blurred, anti-aliased or JPEG-coded)."""
+    """Bool (H, W): what a one-class mask means as inside.
+
+    Values above half of the maximum (the edge was blurred, anti-aliased or JPEG-coded); where the maximum is below 64,
+    the values are numbers rather than brightness, and every value but zero is inside.
+    """
     top = int(values.max(initial=0))
-    return values * 2.0 > top if top else np.zeros(values.shape, bool)
+    return values > 0 if top < 64 else values * 2.0 > top
 
 

@@ -36,7 +36,7 @@ class Fault(DataError):
         self.file, self.image, self.item, self.field = str(file), str(image), item, field
         where = [f"image {image}" if image != "" else "", item, f"field {field!r}" if field else ""]
         place = ": ".join(part for part in (str(file), ", ".join(w for w in where if w)) if part)
-        super().__init__(f"{place}: {what}; {remedy}")
+        super().__init__((f"{place}: " if place else "") + what + (f"; {remedy}" if remedy else ""))
 
 
 @dataclass(slots=True)

@@ -1,0 +1,155 @@
+"""Few-shot segmentation on real pictures: fit on a few pictures of ``train``, measure on all of ``test``.
+
+    uv run python bench/fewshot.py                 # magnetic_tile, neu_seg_dedup, bsdata; 1 and 5 shots, 5 seeds
+    uv run python bench/fewshot.py --split val     # while developing: nothing is ever chosen on test
+
+Each class is fitted alone (the support holds that class), then all classes of a set at once (``all``). Good pictures of ``train``
+are given where a set has them. Every test picture is scored: those of the class, those of other classes and the good ones, so false
+positives on them count. Thresholds come from the support and the good pictures of ``train`` alone. Writes
+``bench/results/fewshot.json`` and prints the table that the README shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kizu.core.dataset import Dataset
+from kizu.core.run import Skips, progress
+from kizu.evaluation.evaluate import evaluate
+from kizu.fewshot import inspector as inspector_module
+from kizu.fewshot.features import describe
+from kizu.fewshot.fit import fit_fewshot
+from kizu.fewshot.support import choose_support
+
+SETS = ("magnetic_tile", "neu_seg_dedup", "bsdata")
+FIGURES = {
+    "IoU": ("segmentation", "IoU"),
+    "pixel AP": ("segmentation", "pixel AP"),
+    "image AUROC": ("image", "image AUROC"),
+    "false alarms": ("image", "false-alarm rate"),
+    "escapes": ("image", "escape rate"),
+}
+
+
+class _OneImage:
+    """Features of the image at hand, shared by all inspectors that look at it."""
+
+    def __init__(self):
+        self.image, self.tiles = None, []
+
+    def __call__(self, image: np.ndarray):
+        if image is not self.image:
+            self.image, self.tiles = image, list(describe(image))
+        return iter(self.tiles)
+
+
+def fits(data: Dataset, shots: int, seeds: int, alarms: float) -> list[dict]:
+    """One inspector for each class and seed, and one for all classes and each seed, with the seconds that it took."""
+    groups = [[name] for name in data.names] + ([list(data.names)] if len(data.names) > 1 else [])
+    out = []
+    for classes in groups:
+        for seed in range(seeds):
+            began = time.perf_counter()
+            support = choose_support(data, classes, shots, None, seed, Skips(strict=True))
+            model, _ = fit_fewshot(support, alarms, seed)
+            row = {"classes": classes, "seed": seed, "model": model, "fit_s": time.perf_counter() - began}
+            out.append(row | {"labelled": len(support.labelled), "clean": len(support.clean)})
+    return out
+
+
+def predictions(test: Dataset, rows: list[dict], title: str) -> None:
+    """Fill each row with its predictions (score maps as float16 in memory) and the seconds an image of the first row."""
+    shared = _OneImage()
+    inspector_module.describe = shared
+    samples, seconds = [[] for _ in rows], []
+    with progress(title, len(test)) as step:
+        for sample in test:
+            image = sample.image
+            for k, row in enumerate(rows):
+                began = time.perf_counter()
+                instances, maps = row["model"].inspect(image, min_score=0.05)
+                if k == 0:
+                    seconds.append(time.perf_counter() - began)
+                small = maps.astype(np.float16)
+                samples[k].append(
+                    sample.replace(instances=instances, score_map=lambda small=small: small.astype(np.float32))
+                )
+            step()
+    inspector_module.describe = describe
+    for row, mine in zip(rows, samples, strict=True):
+        row["predictions"] = Dataset(mine, row["model"].names, {"card": {"data": row["model"].card.data}})
+        row["predict_s"] = statistics.median(seconds)
+
+
+def measure(row: dict, test: Dataset) -> list[dict]:
+    """The figures of one inspector: a record a class."""
+    result = evaluate(row["predictions"], test, resamples=0, boxes=False)
+    kind = "alone" if len(row["classes"]) == 1 else "all"
+    out = []
+    for name in row["model"].names:
+        record = {"class": name, "fitted": kind, "seed": row["seed"]}
+        for title, (group, figure) in FIGURES.items():
+            record[title] = result.figure(group, figure, name).value
+        out.append(record | {key: row[key] for key in ("fit_s", "predict_s", "labelled", "clean")})
+    return out
+
+
+def table(records: list[dict]) -> str:
+    """Markdown: mean and deviation over seeds for each class, and the mean over the classes of a set."""
+    lines = ["| set | class | fitted | shots | " + " | ".join(FIGURES) + " | fit s |"]
+    lines.append("|" + "---|" * (5 + len(FIGURES)))
+    keys = sorted({(r["set"], r["fitted"], r["shots"]) for r in records}, key=lambda k: (SETS.index(k[0]), k[1:]))
+    for key in keys:
+        mine = [r for r in records if (r["set"], r["fitted"], r["shots"]) == key]
+        names = list(dict.fromkeys(r["class"] for r in mine))
+        rows = {name: [r for r in mine if r["class"] == name] for name in names}
+        rows |= {"**mean**": mine} if len(names) > 1 else {}
+        for name, some in rows.items():
+            cells = []
+            for title in FIGURES:
+                values = [r[title] for r in some if r[title] is not None]
+                by_seed = [np.mean([r[title] for r in some if r["seed"] == s and r[title] is not None]) for s in {r["seed"] for r in some} if any(r["seed"] == s and r[title] is not None for r in some)]
+                cells.append(f"{100 * np.mean(values):.1f} ± {100 * np.std(by_seed):.1f}" if values else "–")
+            seconds = statistics.median(r["fit_s"] for r in some)
+            lines.append(f"| {key[0]} | {name} | {key[1]} | {key[2]} | {' | '.join(cells)} | {seconds:.1f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--sets", nargs="+", default=list(SETS))
+    parser.add_argument("--shots", nargs="+", type=int, default=[1, 5])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--split", default="test", choices=["test", "val"])
+    parser.add_argument("--false-alarms", type=float, default=0.05)
+    parser.add_argument("--limit", type=int, help="at most so many pictures of the split, spread evenly (developing only)")
+    parser.add_argument("--out", type=Path, default=Path("bench/results/fewshot.json"))
+    args = parser.parse_args()
+    records = []
+    for name in args.sets:
+        data = Dataset.open(args.data / name)
+        train, test = data.split("train"), data.split(args.split)
+        if args.limit and len(test) > args.limit:
+            test = test[np.linspace(0, len(test) - 1, args.limit).astype(int)]
+        for shots in args.shots:
+            rows = fits(train, shots, args.seeds, args.false_alarms)
+            predictions(test, rows, f"{name}, {shots} shots")
+            for row in rows:
+                records += [{"set": name, "shots": shots} | record for record in measure(row, test)]
+    result = {"command": "uv run python bench/fewshot.py", "split": args.split, "seeds": args.seeds}
+    result |= {"false_alarms": args.false_alarms, "cores": __import__("os").cpu_count(), "python": platform.python_version()}
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(result | {"records": records}, indent=1) + "\n")
+    print(table(records))
+
+
+if __name__ == "__main__":
+    main()

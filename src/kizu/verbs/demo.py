@@ -1,0 +1,133 @@
+"""``kizu demo``: the whole story on a laptop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kizu.core.run import Done
+
+_MARK = "made-by-kizu-demo"
+
+
+def demo(
+    out: Path = Path("kizu-demo"),
+    *,
+    data: Path | None = None,
+    shots: int = 5,
+    images: int = 120,
+    seed: int = 0,
+) -> Done:
+    """Run the whole story: make a product line, fit from a few labels, predict, evaluate, report.
+
+    Args:
+        out: the folder to write; one that an earlier demo made is made anew.
+        data: a labelled data set of your own in place of the made one.
+        shots: labelled pictures a class to fit from.
+        images: pictures of the made product line, half of them for the test.
+        seed: of the made product line and of the fit.
+
+    Raises:
+        KizuError: the folder holds something else, or the data set cannot be used.
+    """
+    import time
+
+    from rich.console import Console
+
+    from kizu.verbs.evaluate import evaluate
+    from kizu.verbs.fit import fit
+    from kizu.verbs.predict import predict
+    from kizu.verbs.report import report
+
+    began = time.perf_counter()
+    console = Console(stderr=True, highlight=False)
+    out = _fresh(Path(out))
+
+    def tell(step: int, what: str, command: str) -> None:
+        console.print(f"\n[bold]{step}/5 {what}[/bold]")
+        if command:
+            console.print(f"    {command}", style="cyan", soft_wrap=True)
+
+    if data is None:
+        tell(1, f"Making a product line of {images} granite tiles, half of them with scratches, stains and chips", "")
+        source, fit_split, test_split = _made_line(out / "line", images, seed), "train", "test"
+    else:
+        tell(1, f"Opening {data}", f"kizu check {data}")
+        source = Path(data)
+        fit_split, test_split = _splits(source)
+    fit_keys, test_keys = (f" --split {name}" if name else "" for name in (fit_split, test_split))
+    model, results = out / "model.kizu", out / "results"
+
+    tell(
+        2,
+        f"Fitting from {shots} labelled pictures a class",
+        f"kizu fit {source} --shots {shots}{fit_keys} --out {model}",
+    )
+    fit(source, shots=shots, split=fit_split, out=model, seed=seed)
+
+    tell(3, "Inspecting pictures that it has not seen", f"kizu predict {model} {source} {results}{test_keys}")
+    predicted = predict(model, source, results, split=test_split)
+    console.print(f"    {predicted}", soft_wrap=True)
+
+    tell(4, "Measuring against the truth", f"kizu evaluate {results} {source}{test_keys}")
+    measured = evaluate(results, source, split=test_split)
+
+    page = out / "report.html"
+    tell(5, "Writing the report", f"kizu report {results} --truth {source}{test_keys} --out {page}")
+    report(results, truth=source, split=test_split, out=page)
+
+    console.print(
+        "\n[bold]Now with your own pictures[/bold] (COCO, YOLO, VOC, labelme or PNG masks; five labelled ones will do):\n"
+        "    kizu check  line3/\n"
+        "    kizu fit    line3/ --clean line3/good --out line3.kizu\n"
+        "    kizu predict line3.kizu today/ results/\n"
+        "    kizu report results/\n",
+        style="cyan",
+    )
+    line = f"demo done in {time.perf_counter() - began:.0f} s ({measured.line}); open {page.resolve()} in a browser"
+    return Done(line, page, predicted.skipped)
+
+
+def _fresh(out: Path) -> Path:
+    """The folder of the demo, emptied if an earlier demo made it."""
+    import shutil
+
+    from kizu.core.errors import KizuError
+    from kizu.core.files import make_folder, write_error, write_text
+
+    if out.is_dir() and any(out.iterdir()):
+        if not (out / _MARK).exists():
+            raise KizuError(f"{out} holds other files; name another folder, e.g. kizu demo my-demo")
+        try:
+            shutil.rmtree(out)
+        except OSError as error:
+            raise write_error(out, error) from error
+    make_folder(out)
+    write_text(out / _MARK, "A folder that kizu demo made; it may be deleted.\n")
+    return out
+
+
+def _made_line(folder: Path, images: int, seed: int) -> Path:
+    from kizu.core.dataset import Dataset
+    from kizu.core.errors import KizuError
+    from kizu.core.run import progress
+    from kizu.synth.line import product_line
+
+    if images < 20:
+        raise KizuError(f"{images} pictures are too few to fit and to test; take 20 or more")
+    line = product_line(images - images // 2, images // 2, seed=seed)
+    with progress("drawing", len(line)) as step:
+        drawn = []
+        for sample in line:
+            drawn.append(sample)
+            step()
+    Dataset(drawn, line.names, line.info).write(folder, "coco")
+    return folder
+
+
+def _splits(source: Path) -> tuple[str | None, str | None]:
+    """The splits to fit on and to test on; without both, the whole set serves (the support is left out of the figures)."""
+    from kizu.core.dataset import Dataset
+
+    there = Dataset.open(source).splits
+    test = next((name for name in ("test", "val") if name in there), None)
+    return ("train", test) if "train" in there and test else (None, None)
