@@ -3,16 +3,17 @@
     uv run python bench/fewshot.py                 # magnetic_tile, neu_seg_dedup, bsdata; 1 and 5 shots, 5 seeds
     uv run python bench/fewshot.py --split val     # while developing: nothing is ever chosen on test
 
-Each class is fitted alone (the support holds that class), then all classes of a set at once (``all``). Good pictures of ``train``
-are given where a set has them. Every test picture is scored: those of the class, those of other classes and the good ones, so false
-positives on them count. Thresholds come from the support and the good pictures of ``train`` alone. Writes
-``bench/results/fewshot.json`` and prints the table that the README shows.
+Each class is fitted alone (the support holds that class), then all classes of a set at once (``all``). Good pictures
+of ``train`` are given where a set has them. Every test picture is scored: those of the class, those of other classes
+and the good ones, so false positives on them count. Thresholds come from the support and the good pictures of
+``train`` alone. Writes ``bench/results/fewshot.json`` and prints the table that the README shows.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import time
@@ -31,7 +32,7 @@ from kizu.fewshot.support import choose_support
 SETS = ("magnetic_tile", "neu_seg_dedup", "bsdata")
 FIGURES = {
     "IoU": ("segmentation", "IoU"),
-    "pixel AP": ("segmentation", "pixel AP"),
+    "pixel AP": ("pixel", "pixel AP"),
     "image AUROC": ("image", "image AUROC"),
     "false alarms": ("image", "false-alarm rate"),
     "escapes": ("image", "escape rate"),
@@ -65,8 +66,8 @@ def fits(data: Dataset, shots: int, seeds: int, alarms: float) -> list[dict]:
 
 
 def predictions(test: Dataset, rows: list[dict], title: str) -> None:
-    """Fill each row with its predictions (score maps as float16 in memory) and the seconds an image of the first row."""
-    shared = _OneImage()
+    """Fill each row with its predictions (score maps as float16 in memory) and the seconds an image of the first
+    row.""" shared = _OneImage()
     inspector_module.describe = shared
     samples, seconds = [[] for _ in rows], []
     with progress(title, len(test)) as step:
@@ -114,9 +115,11 @@ def table(records: list[dict]) -> str:
         for name, some in rows.items():
             cells = []
             for title in FIGURES:
-                values = [r[title] for r in some if r[title] is not None]
-                by_seed = [np.mean([r[title] for r in some if r["seed"] == s and r[title] is not None]) for s in {r["seed"] for r in some} if any(r["seed"] == s and r[title] is not None for r in some)]
-                cells.append(f"{100 * np.mean(values):.1f} ± {100 * np.std(by_seed):.1f}" if values else "–")
+                seeds = {r["seed"]: [] for r in some}
+                for r in some:
+                    seeds[r["seed"]] += [100 * r[title]] if r[title] is not None else []
+                means = [np.mean(values) for values in seeds.values() if values]
+                cells.append(f"{np.mean(means):.1f} ± {np.std(means):.1f}" if means else "–")
             seconds = statistics.median(r["fit_s"] for r in some)
             lines.append(f"| {key[0]} | {name} | {key[1]} | {key[2]} | {' | '.join(cells)} | {seconds:.1f} |")
     return "\n".join(lines)
@@ -130,8 +133,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--split", default="test", choices=["test", "val"])
     parser.add_argument("--false-alarms", type=float, default=0.05)
-    parser.add_argument("--limit", type=int, help="at most so many pictures of the split, spread evenly (developing only)")
-    parser.add_argument("--out", type=Path, default=Path("bench/results/fewshot.json"))
+    parser.add_argument("--limit", type=int, help="at most so many pictures of the split, spread evenly (developing
+    only)") parser.add_argument("--out", type=Path, default=Path("bench/results/fewshot.json"))
     args = parser.parse_args()
     records = []
     for name in args.sets:
@@ -145,7 +148,7 @@ def main() -> None:
             for row in rows:
                 records += [{"set": name, "shots": shots} | record for record in measure(row, test)]
     result = {"command": "uv run python bench/fewshot.py", "split": args.split, "seeds": args.seeds}
-    result |= {"false_alarms": args.false_alarms, "cores": __import__("os").cpu_count(), "python": platform.python_version()}
+    result |= {"false_alarms": args.false_alarms, "cores": os.cpu_count(), "python": platform.python_version()}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result | {"records": records}, indent=1) + "\n")
     print(table(records))

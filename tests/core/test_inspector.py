@@ -22,10 +22,10 @@ class DarkSpots(Inspector):
         self.level = level
         self.card = card
 
-    def inspect(self, image):
+    def inspect(self, image, min_score=0.5):
         grey = image.mean(2, dtype=np.float32)
         scores = np.clip(0.5 + (float(self.level) - grey) / 510, 0, 1).astype(np.float32)
-        masks = Masks.from_dense((scores > 0.5)[None])
+        masks = Masks.from_dense((scores > min_score)[None])
         masks = masks[masks.area > 0]
         return Instances(np.zeros(len(masks)), masks=masks, scores=np.full(len(masks), scores.max())), scores[None]
 
@@ -59,6 +59,7 @@ def test_predict_and_score_maps(inspector, images):
     found = inspector.predict(iter(images))
     assert [len(f) for f in found] == [0, 1]
     assert found[1].boxes.tolist() == [[3, 2, 7, 4]]
+    assert [len(f) for f in inspector.predict(images, min_score=0.1)] == [1, 1]
     assert [m.shape for m in inspector.score_maps(images)] == [(1, 8, 10)] * 2
     assert inspector.names == ("spot",)
 

@@ -96,8 +96,8 @@ def test_refused_at_birth(fields, message):
 
 
 KEYS = {
-    "int": (1, [1]), "negative int": (-1, [3]), "slice": (slice(1, 3), [1, 2]), "bools": ([True, False, True, False], [0, 2]),
-    "indices": (np.array([3, 2, 0]), [3, 2, 0]), "twice": ([1, 1], [1, 1]), "nothing": ([], []),
+    "int": (1, [1]), "negative int": (-1, [3]), "slice": (slice(1, 3), [1, 2]),
+    "bools": ([True, False, True, False], [0, 2]), "indices": (np.array([3, 2, 0]), [3, 2, 0]), "twice": ([1, 1], [1, 1]), "nothing": ([], []),
     "all": (slice(None), [0, 1, 2, 3]),
 }  # fmt: skip
 
@@ -164,7 +164,10 @@ def test_replace_is_validated():
 def test_a_column_gives_back_what_was_put_in(values):
     back = column(values).tolist()
     assert back == values
-    assert [type(v) for v in back] == [type(v) for v in values]
+    numbers = (int, float)  # 1 among floats may come back as 1.0
+    assert all(
+        type(a) is type(b) or (type(a) in numbers and type(b) in numbers) for a, b in zip(back, values, strict=True)
+    )
 
 
 def test_to_supervision():

@@ -178,6 +178,8 @@ def test_support_is_left_out():
     assert value(result, "image", "escape rate") == 1 and any("left out" in note for note in result.notes)
     kept = run(data(predicted, info=info), truth, keep_support=True)
     assert (kept.counts["images"], kept.counts["left_out"]) == (3, 0)
+    info["card"]["data"].append({"name": "good pictures", "role": "clean", "ids": ["2"]})
+    assert run(data(predicted, info=info), truth).counts["left_out"] == 2
     with pytest.raises(KizuError, match="keep-support"):
         run(data(predicted, info=info), {"1": part(A10)})
 

@@ -9,7 +9,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from kizu.core.errors import DataError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
+_KINDS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF"}
+_KINDS |= {".webp": "WEBP", ".pgm": "PPM", ".ppm": "PPM"}
+SUFFIXES = frozenset(_KINDS)
 
 
 def open_image(source: Path | str | bytes) -> Image.Image:
@@ -98,11 +100,22 @@ def image_size(source: Path | str | bytes) -> tuple[int, int]:
 
 
 def encode_image(image: np.ndarray, suffix: str = ".png", quality: int = 95) -> bytes:
-    """Encode ``uint8 (H, W)`` or ``(H, W, 3)`` RGB, or ``uint16 (H, W)`` as PNG, to the bytes of a file."""
+    """Encode ``uint8 (H, W)`` or ``(H, W, 3)`` RGB, or ``uint16 (H, W)`` as PNG, to the bytes of a file.
+
+    Args:
+        suffix: it tells the format; one of :data:`SUFFIXES`.
+        quality: of JPEG and WebP, the formats that lose something.
+
+    Raises:
+        DataError: another suffix, or an array that this format cannot hold.
+    """
     buffer = io.BytesIO()
-    kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}.get(suffix.lower(), "PNG")
-    options = {"compress_level": 3} if kind == "PNG" else {"quality": quality}
-    Image.fromarray(image).save(buffer, kind, **options)
+    kind = _KINDS.get(suffix.lower())
+    options = {"PNG": {"compress_level": 3}, "JPEG": {"quality": quality}, "WEBP": {"quality": quality}}
+    try:
+        Image.fromarray(image).save(buffer, kind or "", **options.get(kind, {}))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{image.dtype} {image.shape} cannot be written as {suffix!r} ({error}); use .png") from error
     return buffer.getvalue()
 
 

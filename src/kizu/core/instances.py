@@ -21,6 +21,8 @@ def column(values: Any) -> np.ndarray:
     with contextlib.suppress(ValueError):  # lists of different lengths
         out = np.asarray(values)
         plain = out.dtype.kind in "iufb" and (bool not in kinds or len(kinds) == 1)
+        if out.dtype.kind == "f":  # whole numbers beyond 2**53 would be rounded
+            plain &= all(a == b for a, b in zip(out.tolist(), values, strict=True) if type(b) is int)
         if plain or (out.dtype.kind == "U" and kinds == {str} and out.tolist() == values):
             return out
     out = np.empty(len(values), object)

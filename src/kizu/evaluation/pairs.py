@@ -11,6 +11,7 @@ from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
 
+_FITTED = ("support", "clean")  # roles of the card's data records
 THRESHOLD = 0.5  # scores are scaled so that this is the threshold in force
 
 
@@ -171,11 +172,12 @@ class Matching:
 
 
 def support_ids(predictions: Dataset) -> set[str]:
-    """Ids of the images that the model was fitted from, as its card tells."""
-    card = predictions.info.get("card") or {}
-    return {
-        str(id) for record in card.get("data", []) if record.get("role") == "support" for id in record.get("ids", [])
-    }
+    """Ids of the images that the model was fitted from, as its card tells: labelled ones, and clean ones, too.
+
+    Clean images set the thresholds, so a false-alarm rate measured on them would flatter.
+    """
+    records = (predictions.info.get("card") or {}).get("data", [])
+    return {str(id) for record in records if record.get("role") in _FITTED for id in record.get("ids", [])}
 
 
 def _places(dataset: Dataset, name: str) -> dict[str, int]:

@@ -1,0 +1,139 @@
+"""Images that occur twice: pixel for pixel, or nearly (saved again, resized, brighter, turned, mirrored).
+
+Candidates agree in the signs of the low frequencies of a discrete cosine transform (the perceptual hash of Zauner,
+"Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, with signs in place of the median, so that a
+turn or a mirror image only permutes and flips them). Aligned photographs of one product pass that test too, so a
+candidate counts only where its fine detail agrees as well, which two shots of two parts do not share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from kizu.formats.check.problem import ERROR, WARNING, Problem
+
+_SIDE = 8  # low frequencies a side
+_FAR = 8  # of 63 signs that may differ
+_ALIKE = 0.9  # correlation of the pictures and of their detail
+_MANY = 5000  # images beyond which small thumbnails are kept
+_TURNED_MOST = 20_000  # images up to which turns and mirrors are looked for
+_BLOCK = 1024
+_TURNS = ("", "turned by 90°", "turned by 180°", "turned by 270°", "mirrored", "mirrored and turned by 90°",
+          "mirrored and turned by 180°", "mirrored and turned by 270°")  # fmt: skip
+
+
+def turn(picture: np.ndarray, k: int) -> np.ndarray:
+    """The k-th of the 8 turns and mirror images of a square array."""
+    return np.rot90(picture if k < 4 else picture[:, ::-1], k % 4)
+
+
+def signs(picture: np.ndarray) -> np.ndarray:
+    """Signs float32 (63,) in -1, 1 of the lowest frequencies of a square grey picture, the mean left out."""
+    small = cv2.resize(np.ascontiguousarray(picture, np.float32), (32, 32), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(small)[:_SIDE, :_SIDE].ravel()[1:]
+    return np.where(low > 0, 1, -1).astype(np.float32)
+
+
+def thumbnail(pixels: np.ndarray, most: int = 256) -> np.ndarray:
+    """A square grey picture uint8, 64, 128 or 256 wide by the image's size, so that its pixels still show texture."""
+    short = min(pixels.shape[:2])
+    side = min(most, 64 if short <= 384 else 128 if short <= 768 else 256)
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def detail(picture: np.ndarray) -> np.ndarray:
+    """What a picture holds at the scale of its pixels, as a unit vector."""
+    values = picture.astype(np.float32)
+    return _unit(values - cv2.GaussianBlur(values, (0, 0), 1.5))
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    values = values.ravel() - values.mean()
+    length = np.linalg.norm(values)
+    return values / length if length > 0 else values
+
+
+def alike(a: np.ndarray, b: np.ndarray) -> float:
+    """The smaller of the correlations of two grey pictures and of their fine detail, -1..1."""
+    side = min(len(a), len(b))
+    a, b = (cv2.resize(np.ascontiguousarray(p), (side, side), interpolation=cv2.INTER_AREA) for p in (a, b))
+    whole = float(_unit(a.astype(np.float32)) @ _unit(b.astype(np.float32)))
+    return min(whole, float(detail(a) @ detail(b)))
+
+
+@dataclass
+class Pictures:
+    """Collects the images of a data set; :meth:`problems` finds those that occur twice.
+
+    Args:
+        count: number of images that will come.
+    """
+
+    count: int
+    digests: list[bytes] = field(default_factory=list)
+    thumbs: list[np.ndarray] = field(default_factory=list)
+    bits: list[np.ndarray] = field(default_factory=list)
+    about: list[tuple[str, str, str]] = field(default_factory=list)  # id, split, file
+
+    def add(self, pixels: np.ndarray, id: str, split: str, file: str) -> None:
+        """Take one image uint8 (H, W, 3) in; blank ones are like all others of their kind and are left out."""
+        if pixels.size == 0 or pixels.min() == pixels.max():
+            return
+        thumb = thumbnail(pixels, 64 if self.count > _MANY else 256)
+        digest = hashlib.sha1(np.ascontiguousarray(pixels).tobytes(), usedforsecurity=False).digest()
+        self.digests.append(digest + repr(pixels.shape).encode())
+        self.thumbs.append(thumb)
+        self.bits.append(signs(thumb))
+        self.about.append((id, split, file))
+
+    def problems(self) -> list[Problem]:
+        """Exact copies anywhere, near copies across splits (the closest of each image)."""
+        out = []
+        first: dict[bytes, int] = {}
+        copies = set()
+        for i, digest in enumerate(self.digests):
+            k = first.setdefault(digest, i)
+            if k == i:
+                continue
+            copies.add(i)
+            across = self.about[i][1] != self.about[k][1]
+            where = f" ({self.about[k][1] or 'no split'}, here {self.about[i][1] or 'no split'})" if across else ""
+            message = f"pixel for pixel the same image as {self.about[k][0]}{where}"
+            remedy = "remove one, or put both into one split" if across else "remove one"
+            severity = ERROR if across else WARNING
+            kind = "same image in two splits" if across else "same image twice"
+            out.append(Problem(severity, kind, self.about[i][2], self.about[i][0], "split" if across else "", message, remedy))
+        for i, (k, turned) in sorted(self._near(copies).items()):
+            how = f" {_TURNS[turned]}" if turned else ""
+            message = f"nearly the same image as {self.about[k][0]} ({self.about[k][1]}){how}, here {self.about[i][1]}"
+            remedy = "put both into one split (give them one group), or results on it mean little"
+            out.append(
+                Problem(WARNING, "near-duplicate across splits", self.about[i][2], self.about[i][0], "split", message, remedy)
+            )
+        return out
+
+    def _near(self, copies: set[int]) -> dict[int, tuple[int, int]]:
+        """Image -> (closest image of another split, turn); each pair is told once, for the image of the later split."""
+        splits = np.array([split for _, split, _ in self.about])
+        if len(set(splits)) < 2:
+            return {}
+        rank = np.array([{"train": 0, "val": 1, "test": 2}.get(split, 3) for split in splits])
+        base = np.stack(self.bits)
+        best: dict[int, tuple[float, int, int]] = {}
+        for k in range(8 if len(base) <= _TURNED_MOST else 1):
+            turned = np.stack([signs(turn(thumb, k)) for thumb in self.thumbs]) if k else base
+            for start in range(0, len(base), _BLOCK):
+                agree = base[start : start + _BLOCK] @ turned.T
+                rows, columns = np.nonzero(agree >= base.shape[1] - 2 * _FAR)
+                for i, j in zip((rows + start).tolist(), columns.tolist(), strict=True):
+                    if splits[i] == splits[j] or (rank[i], i) < (rank[j], j) or i in copies or j in copies:
+                        continue
+                    score = alike(self.thumbs[i], turn(self.thumbs[j], k))
+                    if score >= _ALIKE and score > best.get(i, (0.0,))[0]:
+                        best[i] = (score, j, k)
+        return {i: (j, k) for i, (_, j, k) in best.items()}
