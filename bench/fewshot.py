@@ -17,6 +17,7 @@ import os
 import platform
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +67,8 @@ def fits(data: Dataset, shots: int, seeds: int, alarms: float) -> list[dict]:
 
 
 def predictions(test: Dataset, rows: list[dict], title: str) -> None:
-    """Fill each row with its predictions (score maps as float16 in memory) and the seconds an image of the first
-    row.""" shared = _OneImage()
+    """Fill each row with its predictions (score maps as float16 in memory); the first row's seconds stand for all."""
+    shared = _OneImage()
     inspector_module.describe = shared
     samples, seconds = [[] for _ in rows], []
     with progress(title, len(test)) as step:
@@ -78,10 +79,8 @@ def predictions(test: Dataset, rows: list[dict], title: str) -> None:
                 instances, maps = row["model"].inspect(image, min_score=0.05)
                 if k == 0:
                     seconds.append(time.perf_counter() - began)
-                small = maps.astype(np.float16)
-                samples[k].append(
-                    sample.replace(instances=instances, score_map=lambda small=small: small.astype(np.float32))
-                )
+                scores = partial(np.asarray, maps.astype(np.float16), np.float32)
+                samples[k].append(sample.replace(instances=instances, score_map=scores))
             step()
     inspector_module.describe = describe
     for row, mine in zip(rows, samples, strict=True):
@@ -133,8 +132,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--split", default="test", choices=["test", "val"])
     parser.add_argument("--false-alarms", type=float, default=0.05)
-    parser.add_argument("--limit", type=int, help="at most so many pictures of the split, spread evenly (developing
-    only)") parser.add_argument("--out", type=Path, default=Path("bench/results/fewshot.json"))
+    parser.add_argument("--limit", type=int, help="at most so many pictures of the split (developing)")
+    parser.add_argument("--out", type=Path, default=Path("bench/results/fewshot.json"))
     args = parser.parse_args()
     records = []
     for name in args.sets:

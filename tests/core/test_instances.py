@@ -97,8 +97,8 @@ def test_refused_at_birth(fields, message):
 
 KEYS = {
     "int": (1, [1]), "negative int": (-1, [3]), "slice": (slice(1, 3), [1, 2]),
-    "bools": ([True, False, True, False], [0, 2]), "indices": (np.array([3, 2, 0]), [3, 2, 0]), "twice": ([1, 1], [1, 1]), "nothing": ([], []),
-    "all": (slice(None), [0, 1, 2, 3]),
+    "bools": ([True, False, True, False], [0, 2]), "indices": (np.array([3, 2, 0]), [3, 2, 0]),
+    "twice": ([1, 1], [1, 1]), "nothing": ([], []), "all": (slice(None), [0, 1, 2, 3]),
 }  # fmt: skip
 
 

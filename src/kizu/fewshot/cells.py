@@ -8,9 +8,9 @@ import numpy as np
 from kizu.core.instances import Instances
 from kizu.fewshot.features import STRIDE, describe
 
-_PER_CLASS = 2000  # cells of a class taken from an image
-_BACKGROUND = 3000
-_CLEAN = 500
+_PER_CLASS = 1500  # cells of a class taken from an image
+_BACKGROUND = 2000
+_CLEAN = 400
 
 
 def coverage(instances: Instances, classes: int, size: tuple[int, int]) -> np.ndarray:

@@ -22,7 +22,7 @@ from kizu.fewshot.scorer import Scorer
 from kizu.fewshot.support import Support
 from kizu.inspection.calibrate import Expected, choose_outline, choose_rule
 
-_TREES = 30
+_TREES = 20
 _FOLDS = 5
 
 

@@ -19,6 +19,7 @@ from kizu.core.jit import jit
 _FOREST_FLOOR = 0.005  # a share that no leaf vote is trusted beyond
 _LINEAR_LIMIT = 8.0  # log odds
 _LINEAR_ROWS = 12_000
+_CLIP = 8.0  # standard deviations
 _CHUNK = 16_384
 
 
@@ -39,6 +40,26 @@ def _vote(rows, features, thresholds, left, right, values, roots, out):  # pragm
     for i in range(count):
         for k in range(out.shape[1]):
             out[i, k] /= len(roots)
+
+
+@jit
+def _linear(rows, mean, scale, weight, bias, out):  # pragma: no cover (compiled)
+    """Softmax shares of a linear model on standardised, clipped features: out float32 (N, K)."""
+    classes = out.shape[1]
+    for i in range(rows.shape[0]):
+        for k in range(classes):
+            out[i, k] = bias[k]
+        for f in range(rows.shape[1]):
+            value = min(max((rows[i, f] - mean[f]) / scale[f], np.float32(-_CLIP)), np.float32(_CLIP))
+            for k in range(classes):
+                out[i, k] += value * weight[f, k]
+        top = out[i].max()
+        total = np.float32(0)
+        for k in range(classes):
+            out[i, k] = np.exp(out[i, k] - top)
+            total += out[i, k]
+        for k in range(classes):
+            out[i, k] /= total
 
 
 @dataclass
@@ -88,10 +109,8 @@ class Scorer:
 
     def _score(self, rows: np.ndarray) -> np.ndarray:
         a = self.arrays
-        logits = np.clip((rows - a["mean"]) / a["scale"], -8, 8) @ a["weight"] + a["bias"]
-        logits -= logits.max(1, keepdims=True)
-        share = np.exp(logits)
-        share /= share.sum(1, keepdims=True)
+        share = np.empty((len(rows), a["bias"].shape[0]), np.float32)
+        _linear(rows, a["mean"], a["scale"], a["weight"], a["bias"], share)
         total = np.clip(_log_odds(np.clip(share, 1e-6, 1 - 1e-6)), -_LINEAR_LIMIT, _LINEAR_LIMIT)
         for name in ("all", "own"):
             share = np.zeros((len(rows), a["bias"].shape[0]), np.float32)
@@ -107,14 +126,16 @@ def _fit_linear(
     """Multinomial logistic regression on standardised features; a class without rows gets the lowest log odds."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     mean = np.average(rows, axis=0, weights=weights)
     scale = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights)) + 1e-6
     some = np.random.default_rng(seed).permutation(len(rows))[:_LINEAR_ROWS]
     linear = LogisticRegression(C=0.05, max_iter=100)
-    with warnings.catch_warnings():
+    # On matrices so narrow, threads of the linear algebra library wait for each other far longer than they work.
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred steps are plenty for an ensemble member
-        linear.fit(np.clip((rows[some] - mean) / scale, -8, 8), labels[some], weights[some])
+        linear.fit(np.clip((rows[some] - mean) / scale, -_CLIP, _CLIP), labels[some], weights[some])
     coefficients, intercepts = linear.coef_, linear.intercept_
     if len(linear.classes_) == 2:  # scikit-learn gives one row then: the log odds of the second class
         coefficients = np.concatenate([-coefficients, coefficients]) / 2

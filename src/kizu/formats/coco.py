@@ -2,13 +2,16 @@
 
 Understood layouts (the image folder is found beside the file):
 
-    FOLDER/instances.json + images/             FOLDER/annotations/instances_train2017.json + train2017/ or images/train2017/
-    FOLDER/_annotations.coco.json + images      FOLDER/train/_annotations.coco.json, valid/..., test/... (Roboflow)
-    FOLDER/train.json, val.json + images/       the JSON file itself
+    the JSON file itself
+    FOLDER/instances.json + images/
+    FOLDER/train.json, val.json + images/
+    FOLDER/_annotations.coco.json + images
+    FOLDER/train/_annotations.coco.json, valid/..., test/... (Roboflow)
+    FOLDER/annotations/instances_train2017.json ... + train2017/ or images/train2017/
 
-What has no place in ``Instances`` is kept for the way back: ``sample.meta["coco_id"]`` is the image id and further fields
-of the image record stand beside it; ``instances.attributes`` holds ``coco_id`` (annotation id), ``iscrowd``, ``area`` where
-it is not the mask's, and every further field (lists and records as JSON text under ``json:NAME``);
+What has no place in ``Instances`` is kept for the way back: ``sample.meta["coco_id"]`` is the image id and further
+fields of the image record stand beside it; ``instances.attributes`` holds ``coco_id`` (annotation id), ``iscrowd``,
+``area`` where it is not the mask's, and every further field (lists and records as JSON text under ``json:NAME``);
 ``dataset.info["coco_categories"]`` holds the category records in label order. Polygons become pixel masks as
 pycocotools draws them, and are written as run-length code.
 """
@@ -16,12 +19,9 @@ pycocotools draws them, and are written as run-length code.
 from __future__ import annotations
 
 import json
-import math
 import os
-import shutil
-import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,11 @@ import numpy as np
 
 from kizu.core.dataset import Dataset, Format
 from kizu.core.errors import DataError, KizuError
-from kizu.core.files import atomic_path
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
-from kizu.formats.common.output import ImageWriter, Losses, output_folder
-from kizu.formats.common.things import HAS_MASK, Fault, Thing, join, numbers, score_of, things_of, with_masks
+from kizu.formats.common.coco_out import areas_of, whole_or_text, write
+from kizu.formats.common.things import Fault, Thing, join, numbers, score_of, things_of
 from kizu.formats.common.trees import (
     images_below,
     load_json,
@@ -114,7 +113,15 @@ def probe(path: Path) -> bool:
 def _roots(file: Path, split: str) -> list[Path]:
     base = file.parent.parent if file.parent.name.lower() in ("annotations", "annotation", "labels") else file.parent
     token = file.stem.replace("instances_", "").replace("_instances", "")
-    names = [f"images/{token}", token, *([f"images/{split}", split] if split else []), "images", "JPEGImages", "data", "."]
+    names = [
+        f"images/{token}",
+        token,
+        *([f"images/{split}", split] if split else []),
+        "images",
+        "JPEGImages",
+        "data",
+        ".",
+    ]
     return [base / name for name in dict.fromkeys(names) if (base / name).is_dir()]
 
 
@@ -149,8 +156,8 @@ def read(path: Path, images: Path | str | None = None) -> Dataset:
     for entry, id in zip(entries, unique_ids((prefixes[e.file], e.name) for e in entries), strict=True):
         entry.id = str(entry.record.get("kizu_id", id))
     _mark_twins(entries, files)
-    drawn = sum(1 for e in entries for a in e.annotations if isinstance(a, dict) and isinstance(a.get("segmentation"), list)
-                and a["segmentation"])  # fmt: skip
+    lists = (a.get("segmentation") for e in entries for a in e.annotations if isinstance(a, dict))
+    drawn = sum(1 for segmentation in lists if isinstance(segmentation, list) and segmentation)
     if drawn:
         notes.append(f"{drawn} annotations are polygons; they are drawn to pixels as pycocotools draws them")
     if problems:
@@ -177,44 +184,31 @@ def _tables(file: Path) -> dict[str, Any]:
     return table
 
 
-def _key(value: Any) -> Any:
-    """An id as it may stand in a dictionary: whole numbers and texts; else None."""
-    return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
-
-
 def _categories(files: list[_File], tables: list[dict]) -> tuple[list[str], list[dict], list[Fault]]:
+    """Class names, their records, and what is wrong with the categories; fills ``labels`` of the files."""
     names: list[str] = []
     records: list[dict] = []
-    problems = []
+    problems: list[Fault] = []
     for file, table in zip(files, tables, strict=True):
         for i, record in enumerate(table.get("categories", [])):
-            item = f"categories[{i}]"
-            id = _key(record.get("id")) if isinstance(record, dict) else None
+
+            def stray(what: str, remedy: str, field: str, kind: str = "broken record", file=file, i=i) -> None:
+                problems.append(Fault(what, remedy, file=file.path, item=f"categories[{i}]", field=field, kind=kind))
+
+            id = whole_or_text(record.get("id")) if isinstance(record, dict) else None
             if id is None:
-                problems.append(Fault("no usable id", "give it a whole number", file=file.path, item=item, field="id"))
+                stray("no usable id", "give it a whole number", "id")
                 continue
             name = record.get("name")
             if not isinstance(name, str) or not name.strip():
-                problems.append(
-                    Fault("no name; its id is used", "name the class", file=file.path, item=item, field="name")
-                )
+                stray("no name; its id is used", "name the class", "name")
                 name = str(id)
             name = printable(name)
             if id in file.labels:
-                problems.append(
-                    Fault(
-                        f"id {id!r} stands twice; the first counts", "give each category its own id",
-                        file=file.path, item=item, field="id", kind="duplicate class",
-                    )  # fmt: skip
-                )
+                stray(f"id {id!r} stands twice; the first counts", "give each its own id", "id", "duplicate class")
                 continue
             if name in names and file is files[0]:
-                problems.append(
-                    Fault(
-                        f"the name {name!r} stands twice; both count as one class", "join or rename them",
-                        file=file.path, item=item, field="name", kind="duplicate class",
-                    )  # fmt: skip
-                )
+                stray(f"the name {name!r} stands twice; both are one class", "join them", "name", "duplicate class")
             if name not in names:
                 names.append(name)
                 records.append(record | {"name": name})
@@ -229,24 +223,26 @@ def _entries(k: int, file: _File, table: dict, problems: list[Fault]) -> list[_E
     of_image: dict[Any, list] = defaultdict(list)
     seen: set = set()
     for i, annotation in enumerate(table.get("annotations", [])):
-        if not isinstance(annotation, dict) or _key(annotation.get("image_id")) is None:
+        if not isinstance(annotation, dict) or whole_or_text(annotation.get("image_id")) is None:
             stray("names no image", "correct or remove it", f"annotations[{i}]", "image_id")
             continue
         of_image[annotation["image_id"]].append(annotation)
         file.scores |= annotation.get("score") is not None
         file.masks |= bool(annotation.get("segmentation"))
-        id = _key(annotation.get("id"))
+        id = whole_or_text(annotation.get("id"))
         if id is not None and id in seen:
             stray(f"id {id!r} stands twice", "number the annotations anew", f"annotations[{i}]", "id", "duplicate id")
         seen.add(id)
     entries = []
-    used = Counter(_key(r.get("id")) for r in table["images"] if isinstance(r, dict))
+    used = Counter(whole_or_text(r.get("id")) for r in table["images"] if isinstance(r, dict))
     for i, record in enumerate(table["images"]):
         broken = not isinstance(record, dict)
         record = {} if broken else record
-        id, name = _key(record.get("id")), record.get("file_name")
+        id, name = whole_or_text(record.get("id")), record.get("file_name")
         named = isinstance(name, str) and bool(tidy(name)) and printable(name) == name
-        entry = _Entry(k, record, tidy(name) if named else f"images[{i}]", of_image.pop(id, []) if id is not None else [])
+        entry = _Entry(
+            k, record, tidy(name) if named else f"images[{i}]", of_image.pop(id, []) if id is not None else []
+        )
 
         def fault(what: str, remedy: str, field: str, kind: str = "broken record", i=i) -> Fault:
             return Fault(what, remedy, file=file.path, item=f"images[{i}]", field=field, kind=kind)
@@ -259,7 +255,9 @@ def _entries(k: int, file: _File, table: dict, problems: list[Fault]) -> list[_E
             entry.fault = fault("no usable file name", "name the image file", "file_name")
         elif _size(record) is False:
             size = [record.get("height"), record.get("width")]
-            entry.fault = fault(f"height and width {str(size)[:60]} are no sizes", "write whole numbers of pixels", "width")
+            entry.fault = fault(
+                f"height and width {str(size)[:60]} are no sizes", "write whole numbers of pixels", "width"
+            )
         entries.append(entry)
     for id, lost in of_image.items():
         what = f"{len(lost)} annotations name image {id!r}, which is not listed"
@@ -371,9 +369,9 @@ def _thing(record: dict, file: _File, image: Any) -> Thing | Fault:
     def fault(what: str, remedy: str, field: str, kind: str = "broken record") -> Fault:
         return Fault(what, remedy, file=file.path, image=image, item=item, field=field, kind=kind)
 
-    if "id" in record and _key(id) is None:
+    if "id" in record and whole_or_text(id) is None:
         return fault("is neither a whole number nor a text", "number the annotations", "id")
-    category = _key(record.get("category_id"))
+    category = whole_or_text(record.get("category_id"))
     if category not in file.labels:
         known = ", ".join(str(key) for key in list(file.labels)[:12])
         what = f"category {str(record.get('category_id'))[:40]} is not among the categories ({known})"
@@ -410,7 +408,7 @@ def _further(found: Instances, entry: _Entry, size: tuple[int, int], file: Path)
     """Drop areas that only repeat the mask's or the box's; add amodal masks and parents where they stand."""
     areas = found.attributes.get("area")
     if areas is not None:
-        own = _areas(found)
+        own = areas_of(found)
         if all(isinstance(a, (int, float)) and a == b for a, b in zip(areas.tolist(), own, strict=True)):
             del found.attributes["area"]
     records = entry.annotations
@@ -421,171 +419,12 @@ def _further(found: Instances, entry: _Entry, size: tuple[int, int], file: Path)
             raise Fault(str(error), "remove the field", file=file, image=entry.record["id"], field="amodal") from error
         found = found.replace(amodal=amodal)
     if any("parent_id" in record for record in records):
-        place = {_key(record.get("id")): k for k, record in enumerate(records)}
-        parents = [place.get(_key(record.get("parent_id")), -1) if "parent_id" in record else -1 for record in records]
+        place = {whole_or_text(record.get("id")): k for k, record in enumerate(records)}
+        parents = [
+            place.get(whole_or_text(record.get("parent_id")), -1) if "parent_id" in record else -1 for record in records
+        ]
         found = found.replace(parents=np.array(parents))
     return found
-
-
-def _areas(found: Instances) -> list[float]:
-    sides = (found.boxes[:, 2:] - found.boxes[:, :2]).astype(np.float64)
-    boxes = np.round(sides[:, 0] * sides[:, 1], 4)
-    if found.masks is None:
-        return boxes.tolist()
-    return np.where(with_masks(found), found.masks.area.astype(np.float64), boxes).tolist()
-
-
-# --- writing ----------------------------------------------------------------------------------------------------------
-
-
-def write(dataset: Dataset, path: Path, images: bool = True) -> list[str]:
-    """Write ``instances.json`` and, byte for byte, the images.
-
-    Args:
-        path: a new or empty folder; or, to write annotations alone, a ``.json`` file (or any folder with ``images=False``).
-        images: copy the images into ``images/``.
-
-    Raises:
-        DataError: an image or its labels cannot be read. KizuError: the place is taken, or the file system refuses.
-    """
-    path = Path(path)
-    alone = path.suffix.lower() == ".json"
-    if alone or not images:
-        return _write_json(dataset, path if alone else path / "instances.json", None)
-    with output_folder(path) as folder:
-        return _write_json(dataset, folder / "instances.json", ImageWriter(folder / "images"))
-
-
-def _write_json(dataset: Dataset, path: Path, images: ImageWriter | None) -> list[str]:
-    losses = Losses("COCO", ("scores", "amodal", "parents", "groups", "splits", "crowd", "meta", "attributes"))
-    keep_images, keep_annotations = _keepable(dataset, losses)
-    categories = _category_records(dataset)
-    namer = images or ImageWriter(path.parent)
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
-        # Annotations wait in a second file, so that each sample is made once and none is held.
-        with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n", dir=temporary.parent) as waiting:
-            out.write('{"info": ' + _dump(_header(dataset)) + ",\n")
-            if dataset.info.get("coco_licenses"):
-                out.write('"licenses": ' + _dump(dataset.info["coco_licenses"]) + ",\n")
-            out.write('"images": [')
-            next_id, between = 1, "\n"
-            for k, sample in enumerate(dataset):
-                losses.see(sample)
-                name = namer.name(sample) if images is None else namer.write(sample)
-                id = sample.meta["coco_id"] if keep_images else k + 1
-                out.write((",\n" if k else "\n") + _dump(_image_record(sample, id, name)))
-                for record in _annotation_records(sample.instances, id, categories, next_id, keep_annotations):
-                    waiting.write(between + _dump(record))
-                    between = ",\n"
-                    next_id += 1
-            out.write('\n],\n"annotations": [')
-            waiting.seek(0)
-            shutil.copyfileobj(waiting, out)
-        out.write('\n],\n"categories": [\n' + ",\n".join(_dump(record) for record in categories) + "\n]}\n")
-    return losses.sentences()
-
-
-def _dump(value: Any) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        return text if printable(text) == text else json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{str(value)[:80]}: cannot be written as JSON ({error}); correct the field") from error
-
-
-def _keepable(dataset: Dataset, losses: Losses) -> tuple[bool, bool]:
-    """Whether the ids of images and of annotations can all be kept: each has one and none stands twice."""
-    if not len(dataset) or "coco_id" not in dataset[0].meta:
-        return False, False
-    images: list = []
-    annotations: list = []
-    keep_annotations = True
-    for sample in dataset:
-        images.append(_key(sample.meta.get("coco_id")))
-        if len(sample.instances):
-            ids = sample.instances.attributes.get("coco_id")
-            keep_annotations &= ids is not None
-            annotations += [] if ids is None else [_key(id) for id in ids.tolist()]
-    keep_images = _all_own(images)
-    if annotations:
-        keep_annotations &= _all_own(annotations)
-    for kept, what in ((keep_images, "image"), (keep_annotations or not annotations, "annotation")):
-        if not kept:
-            losses.add(f"{what} ids", 1, f"{what} ids were numbered anew from 1: some stood twice or were missing.")
-    return keep_images, keep_annotations
-
-
-def _all_own(ids: list) -> bool:
-    return None not in ids and len(set(ids)) == len(ids)
-
-
-def _category_records(dataset: Dataset) -> list[dict]:
-    known = dataset.info.get("coco_categories")
-    known = [r for r in known if isinstance(r, dict)] if isinstance(known, list) else []
-    by_name = {r.get("name"): r for r in known if _key(r.get("id")) is not None}
-    taken = {by_name[name]["id"] for name in dataset.names if name in by_name}
-    fresh = (k for k in range(1, 10**9) if k not in taken)
-    return [by_name[name] if name in by_name else {"id": next(fresh), "name": name} for name in dataset.names]
-
-
-def _header(dataset: Dataset) -> dict:
-    own = {k: v for k, v in dataset.info.items() if k not in ("coco_categories", "coco_info", "coco_licenses")}
-    return dict(dataset.info.get("coco_info") or {}) | ({"kizu": own} if own else {})
-
-
-def _image_record(sample: Sample, id: Any, name: str) -> dict:
-    height, width = sample.size
-    record = {"id": id, "file_name": name, "width": width, "height": height}
-    record |= {k: v for k, v in sample.meta.items() if k != "coco_id" and k not in record}
-    record |= {k: getattr(sample, k) for k in ("group", "split", "source") if getattr(sample, k)}
-    return record | ({"kizu_id": sample.id} if name != sample.id else {})
-
-
-def _annotation_records(
-    found: Instances, image: Any, categories: list[dict], first: int, keep: bool
-) -> Iterable[dict]:  # fmt: skip
-    has = with_masks(found)
-    masks = found.masks.to_coco() if found.masks is not None else []
-    amodal = found.amodal.to_coco() if found.amodal is not None else []
-    areas = found.attributes.get("area")
-    own = _areas(found)
-    ids = found.attributes["coco_id"].tolist() if keep and len(found) else list(range(first, first + len(found)))
-    skip = {"coco_id", "iscrowd", "area", HAS_MASK}
-    attributes = {n: v.tolist() for n, v in found.attributes.items() if n not in skip}
-    crowd = found.attributes.get("iscrowd", np.zeros(len(found), int)).tolist()
-    for i in range(len(found)):
-        record = {"id": ids[i], "image_id": image, "category_id": categories[int(found.labels[i])]["id"]}
-        record["bbox"] = xywh(found.boxes[i])
-        record["area"] = own[i] if areas is None or areas[i] is None else areas[i].item() if hasattr(areas[i], "item") else areas[i]
-        record["iscrowd"] = int(crowd[i] or 0)
-        if has[i]:
-            record["segmentation"] = masks[i]
-        if found.scores is not None:
-            record["score"] = float(str(found.scores[i]))
-        if amodal:
-            record["amodal"] = amodal[i]
-        if found.parents[i] >= 0:
-            record["parent_id"] = ids[found.parents[i]]
-        for name, values in attributes.items():
-            if values[i] is not None and name not in record:
-                structured = name.startswith("json:")
-                record[name.removeprefix("json:")] = json.loads(values[i]) if structured else values[i]
-        yield record
-
-
-def xywh(box: np.ndarray) -> list[float]:
-    """A float32 XYXY box as COCO's [x, y, width, height], in the fewest digits that give the same float32 box back."""
-    x, y, right, bottom = (float(str(v)) for v in box)
-    return [x, y, _length(x, right), _length(y, bottom)]
-
-
-def _length(start: float, end: float) -> float:
-    wanted = np.float32(end)
-    for digits in range(10):
-        length = round(end - start, digits)
-        if math.isfinite(length) and np.float32(start + length) == wanted:
-            return length
-    return end - start
 
 
 FORMAT = Format("coco", "COCO instances", probe, read, write)

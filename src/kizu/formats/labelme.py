@@ -1,12 +1,13 @@
 """labelme: one JSON beside each image.
 
-Polygons, circles, lines, points and ``mask`` shapes become masks, rectangles become boxes. Lines are drawn 10 pixels wide
-and points as discs of radius 5, as labelme's own converter does. Shapes of one class that share a ``group_id`` are one
-instance. ``flags`` (bool) and ``description`` of a shape become attributes. ``imageData`` is used only where the image file
-is gone.
+Polygons, circles, lines, points and ``mask`` shapes become masks, rectangles become boxes. Lines are drawn 10 pixels
+wide and points as discs of radius 5, as labelme's own converter does. Shapes of one class that share a ``group_id``
+are one instance. ``flags`` (bool) and ``description`` of a shape become attributes. ``imageData`` is used only where
+the image file is gone.
 
-Kizu writes a polygon where it gives the mask back exactly (one part, no hole), else a ``mask`` shape, else a rectangle;
-what labelme has no field for stands under the key ``kizu``, which labelme keeps. So only amodal masks and score maps are lost.
+Kizu writes a polygon where it gives the mask back exactly (one part, no hole), else a ``mask`` shape, else a
+rectangle; what labelme has no field for stands under the key ``kizu``, which labelme keeps. So only amodal masks and
+score maps are lost.
 """
 
 from __future__ import annotations
@@ -33,7 +34,14 @@ from kizu.formats.common.output import ImageWriter, Losses, output_folder, save
 from kizu.formats.common.rasters import read_raster
 from kizu.formats.common.things import HAS_MASK, Fault, Thing, decode, join, numbers, score_of, things_of, with_masks
 from kizu.formats.common.trees import (
-    class_lines, images_below, load_json, printable, sniff, split_parts, tidy, unique_ids,
+    class_lines,
+    images_below,
+    load_json,
+    printable,
+    sniff,
+    split_parts,
+    tidy,
+    unique_ids,
 )  # fmt: skip
 
 ORDER = 50
@@ -62,7 +70,7 @@ def probe(path: Path) -> bool:
 
 
 def read(path: Path) -> Dataset:
-    """Open labelme files. They are looked through once for class names, unless ``labels.txt`` or ``classes.txt`` tells them.
+    """Open labelme files; they are looked through for class names, unless ``labels.txt`` or ``classes.txt`` tells them.
 
     Raises:
         KizuError: no JSON of labelme.
@@ -88,7 +96,9 @@ def read(path: Path) -> Dataset:
         name, table = by_stem.get(own), None
         if names is None or name is None:
             table = _table(file)
-            found_names |= {s["label"] for s in _shapes(table) if isinstance(s, dict) and isinstance(s.get("label"), str)}
+            found_names |= {
+                s["label"] for s in _shapes(table) if isinstance(s, dict) and isinstance(s.get("label"), str)
+            }
         image = images.get(name) if name else _image_beside(file, table)
         if image is not None and name is None and image.is_relative_to(folder):
             name = image.relative_to(folder).as_posix()
@@ -194,7 +204,9 @@ class LabelmeSource:
         entry = self.entries[i]
         things = things_of(self.things(i))
         masks = bool(_kept(table).get("masks"))
-        found = join(things, size, entry.json or "", entry.id, masks=masks, scores=any(t.score is not None for t in things))
+        found = join(
+            things, size, entry.json or "", entry.id, masks=masks, scores=any(t.score is not None for t in things)
+        )
         parents = _kept(table).get("parents")
         if isinstance(parents, list) and len(parents) == len(found):
             try:
@@ -211,7 +223,9 @@ class LabelmeSource:
         try:
             table = load_json(entry.json)
             if not isinstance(table, dict) or not isinstance(table.get("shapes"), list):
-                raise DataError(f"{entry.json}: no list 'shapes'; it is not a file of labelme, remove or export it again")
+                raise DataError(
+                    f"{entry.json}: no list 'shapes'; it is not a file of labelme, remove or export it again"
+                )
             sample_size = self[i].size
         except DataError as error:
             yield Fault(str(error), "", image=entry.id, kind="broken label file")
@@ -228,7 +242,9 @@ class LabelmeSource:
                 yield thing
                 continue
             group = shape.get("group_id")
-            key = (thing.label, group) if isinstance(group, (int, str)) and not isinstance(group, bool) else ("single", k)
+            key = (
+                (thing.label, group) if isinstance(group, (int, str)) and not isinstance(group, bool) else ("single", k)
+            )
             groups.setdefault(key, []).append(thing)
         for members in groups.values():
             yield _merge(members, sample_size, entry) if len(members) > 1 else members[0]
@@ -323,7 +339,9 @@ def _placed(shape: dict, points: np.ndarray, size: tuple[int, int]) -> Masks | s
         return f"its PNG cannot be read ({error})"
     (left, top), (right, bottom) = np.round(points[:2]).astype(int)
     if values.shape != (bottom - top + 1, right - left + 1):
-        return f"its PNG is {list(values.shape)} high and wide, its box {[int(bottom - top + 1), int(right - left + 1)]}"
+        return (
+            f"its PNG is {list(values.shape)} high and wide, its box {[int(bottom - top + 1), int(right - left + 1)]}"
+        )
     if left < 0 or top < 0 or right >= size[1] or bottom >= size[0]:
         return f"its box {[int(left), int(top), int(right), int(bottom)]} reaches beyond the image {list(size)}"
     out = np.zeros(size, bool)

@@ -1,16 +1,19 @@
 """Mask folders: PNGs whose values are classes or instances, or one PNG a class.
 
-Images lie in ``images/`` (or the folder itself), masks in ``masks/``, ``labels/``, ``ground_truth/`` ... or beside the images:
-NAME.png, NAME_mask.png (one mask an image), CLASS/NAME.png or NAME_CLASS.png (one a class), NAME_0.png (one an instance);
-all of it also inside train/, val/ and test/.
+Images lie in ``images/`` (or the folder itself), masks in ``masks/``, ``labels/``, ``ground_truth/`` ... or beside
+the images: NAME.png, NAME_mask.png (one mask an image), CLASS/NAME.png or NAME_CLASS.png (one a class), NAME_0.png
+(one an instance); all of it also inside train/, val/ and test/.
 
 What values mean:
 
-- with ``classes.txt``, value k is its k-th line (its line k + 1 where the first is called background); 255 beyond them is void;
+- with ``classes.txt``, value k is its k-th line (its line k + 1 where the first is called background); 255 beyond
+  them is void;
 - with ``classes.txt`` of one class and several values, values are instances;
-- without it, one value (or a soft mask, cut at half of its maximum) is the class ``defect``, several are classes named by value.
+- without it, one value (or a soft mask, cut at half of its maximum) is the class ``defect``, several are classes
+  named by value.
 
-Where a mask holds only classes, its 8-connected parts become the instances. Kizu writes :mod:`kizu.formats.common.maskset`.
+Where a mask holds only classes, its 8-connected parts become the instances. Kizu writes
+:mod:`kizu.formats.common.maskset`.
 """
 
 from __future__ import annotations
@@ -55,7 +58,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Values:
-    """What the values of a mask mean: classes by value (-1 = void), or instances of one class, or only inside and outside."""
+    """What mask values mean: classes by value (-1 = void), instances of one class, or only inside and outside."""
 
     kind: str  # "classes", "instances", "binary"
     labels: dict[int, int] = field(default_factory=dict)
@@ -96,7 +99,9 @@ def _beside(names: list[str]) -> dict[str, str]:
         if tail and stem.removesuffix(tail) in stems:
             out[name] = stems[stem.removesuffix(tail)][0]
         elif pure.suffix.lower() == ".png":
-            other = [n for n in stems[stem] if n in there and PurePosixPath(n).suffix.lower() in (".jpg", ".jpeg", ".bmp")]
+            other = [
+                n for n in stems[stem] if n in there and PurePosixPath(n).suffix.lower() in (".jpg", ".jpeg", ".bmp")
+            ]
             if other:
                 out[name] = other[0]
     return out
@@ -179,7 +184,9 @@ def _deal(own: dict[str, _Entry], masks: dict[str, Path]) -> list[Path]:
     strays = []
     for name, path in masks.items():
         stem = PurePosixPath(name).with_suffix("").as_posix()
-        found = _owner(stem, stems) or (_owner(stem.split("/", 1)[1], stems, stem.split("/", 1)[0]) if "/" in stem else None)
+        found = _owner(stem, stems) or (
+            _owner(stem.split("/", 1)[1], stems, stem.split("/", 1)[0]) if "/" in stem else None
+        )
         if found is None:
             strays.append(path)
         else:
@@ -228,7 +235,9 @@ def _meaning(entries: list[_Entry], listed: list[str] | None) -> tuple[list[str]
         if max(values) in (_VOID, 65535):
             notes.append(f"masks have soft edges ({len(values)} values); they were cut at half of their maximum")
             return [DEFECT], _Values("binary"), notes
-        notes.append(f"mask values go to {max(values)} without a classes.txt; they were taken as instances of one class")
+        notes.append(
+            f"mask values go to {max(values)} without a classes.txt; they were taken as instances of one class"
+        )
         return [DEFECT], _Values("instances", {1: 0}), notes
     labels = {}
     small = [v for v in values if v < 64]
@@ -316,7 +325,7 @@ class MaskSource:
             if label is None:
                 known = ", ".join(str(v) for v in list(self.values.labels)[:12])
                 raise Fault(
-                    f"holds the value {value}, which is no class (known are {known})", "add it to classes.txt or repaint",
+                    f"holds the value {value}, which is no class (known are {known})", "add it to classes.txt",
                     file=path, image=image, kind="unknown class",
                 )  # fmt: skip
             if label >= 0:

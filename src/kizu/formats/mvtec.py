@@ -1,9 +1,9 @@
 """MVTec-AD-style folders of one product: train/good, test/good, test/DEFECT, ground_truth/DEFECT/NAME_mask.png.
 
-The folder under train, validation and test is the class (``good``, ``ok`` and ``normal`` are clean). A mask is found as
-NAME_mask.png, NAME.png or, as in MVTec LOCO, as every image of the folder NAME/; its 8-connected parts become the
-instances. A defective image without a mask has no instance; ``sample.meta["image_label"]`` tells its folder, as it does for
-every image.
+The folder under train, validation and test is the class (``good``, ``ok`` and ``normal`` are clean). A mask is found
+as NAME_mask.png, NAME.png or, as in MVTec LOCO, as every image of the folder NAME/; its 8-connected parts become the
+instances. A defective image without a mask has no instance; ``sample.meta["image_label"]`` tells its folder, as it
+does for every image.
 """
 
 from __future__ import annotations
@@ -191,9 +191,13 @@ def _place(sample: Sample, names: tuple[str, ...], losses: Losses) -> tuple[str,
         losses.add("unsplit", 1, "{n} clean images without a split were put under train.")
         return "train", "good"
     if sample.split != "test":
-        losses.add("defective", 1, "{n} defective images of other splits were put under test: {title} trains on good ones.")
+        losses.add(
+            "defective", 1, "{n} defective images of other splits were put under test: {title} trains on good ones."
+        )
     if len(labels) > 1:
-        losses.add("combined", 1, "{n} images with several classes were put under 'combined': {title} has one class an image.")
+        losses.add(
+            "combined", 1, "{n} images with several classes were put under 'combined': {title} has one class an image."
+        )
         return "test", "combined"
     return "test", folder_name(names[int(labels[0])] if len(labels) else label)
 
@@ -206,7 +210,11 @@ def _write_mask(sample: Sample, path: Path, losses: Losses) -> None:
         return
     union = found.masks[has].union()
     if int(components(union).max()) != int(has.sum()):
-        losses.add("joined", 1, "instances of {n} images touch or have several parts: reading them again cuts them differently.")
+        losses.add(
+            "joined",
+            1,
+            "instances of {n} images touch or have several parts: reading them again cuts them differently.",
+        )
     differ = (found.boxes[has] != found.masks.boxes[has]).any(1)
     losses.add("boxes", int(differ.sum()))
     save(path, encode_image(union.astype(np.uint8) * 255))

@@ -1,14 +1,15 @@
-"""Pascal VOC: Annotations/NAME.xml beside JPEGImages/ (or images/), ImageSets/Main/SPLIT.txt, SegmentationObject/NAME.png.
+"""Pascal VOC: Annotations/NAME.xml, JPEGImages/ (or images/), ImageSets/Main/SPLIT.txt, SegmentationObject/NAME.png.
 
-``bndbox`` counts pixels from 1 and includes its ends, so xmin = left + 1 and xmax = right (ends exclusive). Value k of a
-SegmentationObject raster is the k-th object of the XML, 255 is void where there are fewer objects. ``difficult``,
-``truncated``, ``occluded`` and ``pose`` become attributes. Kizu also writes ``classes.txt``, so that the order of classes
-survives. XML with a document type (the door to entity bombs) is refused.
+``bndbox`` counts pixels from 1 and includes its ends, so xmin = left + 1 and xmax = right (ends exclusive). Value k
+of a SegmentationObject raster is the k-th object of the XML, 255 is void where there are fewer objects.
+``difficult``, ``truncated``, ``occluded`` and ``pose`` become attributes. Kizu also writes ``classes.txt``, so that
+the order of classes survives. XML with a document type (the door to entity bombs) is refused.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterator
@@ -122,17 +123,20 @@ def _file_name(xml: Path, pictures: dict[str, Path]) -> str | None:
 
 
 def _splits(path: Path) -> tuple[dict[str, str], list[str]]:
-    """Split of each stem; a list of all (trainval) says nothing, one of two lists wins by the order train, val, test."""
+    """The split of each stem, and notes; trainval.txt says nothing, and of two lists the first by name counts."""
     out: dict[str, str] = {}
     notes = []
     for part in ("Main", "Segmentation"):
         for text in sorted((path / "ImageSets" / part).glob("*.txt")):
             split = split_name(text.stem) if text.stem.lower() != "trainval" and "_" not in text.stem else ""
-            split = split or (text.stem if "_" not in text.stem and text.stem.lower() not in ("trainval", "all") else "")
+            split = split or (
+                text.stem if "_" not in text.stem and text.stem.lower() not in ("trainval", "all") else ""
+            )
             for line in load_lines(text) if split else []:
-                known = out.setdefault(line.split()[0], split)
+                stem = re.sub(r"\s+-?[01]$", "", line)  # a list of one class says 1 or -1 behind the name
+                known = out.setdefault(stem, split)
                 if known != split:
-                    notes.append(f"{text}: {line.split()[0]} is also in {known}, where it stays")
+                    notes.append(f"{text}: {stem} is also in {known}, where it stays")
     return out, notes[:20]
 
 
@@ -261,7 +265,7 @@ def _thing(item: ElementTree.Element, k: int, entry: _Entry, names: list[str], m
 
 
 def write(dataset: Dataset, path: Path) -> list[str]:
-    """Write Annotations, JPEGImages, ImageSets/Main, and SegmentationClass and SegmentationObject where there are masks.
+    """Write Annotations, JPEGImages, ImageSets/Main and, where there are masks, the two Segmentation folders.
 
     Raises:
         DataError: an image or its labels cannot be read. KizuError: the place is taken, or the file system refuses.
@@ -299,7 +303,9 @@ def _write_masks(sample: Sample, folder: Path, stem: str, losses: Losses) -> boo
     has = with_masks(found) & (found.masks.area > 0)
     losses.add("empty masks", int((with_masks(found) & ~has).sum()))
     beyond = has & (np.arange(len(found)) >= _VOID - 1)
-    losses.add("objects", int(beyond.sum()), "{n} masks beyond the 254th of their image were left out: {title} has 8 bits.")
+    losses.add(
+        "objects", int(beyond.sum()), "{n} masks beyond the 254th of their image were left out: {title} has 8 bits."
+    )
     shown = np.flatnonzero(has & ~beyond)
     objects = found.masks[shown].to_label_map(shown + 1)
     areas = np.bincount(objects.ravel(), minlength=len(found) + 1)[shown + 1]
@@ -331,7 +337,7 @@ def _xml(sample: Sample, name: str, names: tuple[str, ...], masks: bool) -> byte
             if value is not None:
                 add(item, tag, value if tag == "pose" else int(value))
         box = ElementTree.SubElement(item, "bndbox")
-        sides = found.boxes[i].astype(np.float64) + [1, 1, 0, 0]
+        sides = found.boxes[i].astype(np.float64) + np.array([1, 1, 0, 0])
         for tag, value in zip(("xmin", "ymin", "xmax", "ymax"), sides, strict=True):
             add(box, tag, int(value) if value == int(value) else round(float(value), 5))
     ElementTree.indent(root, "\t")

@@ -1,9 +1,9 @@
 """YOLO labels: one text an image, a line an object: ``class cx cy w h`` or ``class x1 y1 x2 y2 ...``, in 0..1.
 
 Understood layouts: a ``data.yaml`` (or the file itself) that names image folders or lists; ``images/`` beside
-``labels/``, both with or without train/val/test; train/images + train/labels; texts beside the images with ``classes.txt``.
-Class names come from ``data.yaml``, else from ``classes.txt``; else they are numbers, with a note. Six numbers on a line
-are a box and its score. Polygons are drawn by the even-odd rule as pycocotools does.
+``labels/``, both with or without train/val/test; train/images + train/labels; texts beside the images with
+``classes.txt``. Class names come from ``data.yaml``, else from ``classes.txt``; else they are numbers, with a note.
+Six numbers on a line are a box and its score. Polygons are drawn by the even-odd rule as pycocotools does.
 
 Kizu writes polygons along the edges of the pixels, so that a mask drawn again is the same mask. A line holds one
 polygon: further parts and holes are joined to it by bridges of no width, which the list of losses mentions, because a
@@ -118,7 +118,13 @@ def read(path: Path) -> Dataset:
     if not pairs and not lists:
         pairs = _pairs(folder) if folder.is_dir() else []
     entries = [
-        _Entry(image, labels / Path(name).with_suffix(".txt"), name, images.name if images.name != "images" else images.parent.name, split)
+        _Entry(
+            image,
+            labels / Path(name).with_suffix(".txt"),
+            name,
+            images.name if images.name != "images" else images.parent.name,
+            split,
+        )
         for images, labels, split in pairs
         for name, image in images_below(images).items()
     ] + [entry for text, split in lists for entry in _listed(text, split)]
@@ -128,7 +134,9 @@ def read(path: Path) -> Dataset:
         entry.id = id
     notes = []
     if names is None:
-        found = next((p for p in (place / n for place in (folder, folder / "labels") for n in _LISTS) if p.is_file()), None)
+        found = next(
+            (p for p in (place / n for place in (folder, folder / "labels") for n in _LISTS) if p.is_file()), None
+        )
         if found is not None:
             names = class_lines(found)
         else:
@@ -167,7 +175,8 @@ def _places(table: yaml.TopLevel, file: Path) -> tuple[list[tuple[Path, Path, st
     lists = []
     known_keys = {"train": "train", "val": "val", "valid": "val", "test": "test"}
     # Kizu writes further splits as further keys; of foreign keys only those that name a folder count.
-    further = [key for key in table.keys() if key not in (*known_keys, "path", "names") and _is_below(table, key, file)]
+    own = (*known_keys, "path", "names")
+    further = [key for key in table.names() if key not in own and _is_below(table, key, file)]
     for key in (*known_keys, *further):
         split = known_keys.get(key, "" if key == _NO_SPLIT else key)
         for _, value in table.items(key) if key in table else []:
@@ -209,7 +218,7 @@ def _listed(text: Path, split: str) -> Iterator[_Entry]:
 
 
 def _highest(entries: list[_Entry]) -> int:
-    """The highest class number of all label files; lines that are not understood are met again when a sample is read."""
+    """The highest class number of all label files; lines not understood are met again when a sample is read."""
     highest = -1
     for entry in entries:
         for line in load_lines(entry.labels) if entry.labels.is_file() else []:
@@ -298,7 +307,9 @@ def _thing(line: str, item: str, entry: _Entry, height: int, width: int, names: 
     label, rest = int(values[0]), values[1:]
     if len(rest) in (4, 5):
         if np.abs(rest).max() > 10:
-            return fault(f"{rest} are pixels, not parts of the image", "divide by width and height", "box", "broken box")
+            return fault(
+                f"{rest} are pixels, not parts of the image", "divide by width and height", "box", "broken box"
+            )
         cx, cy, w, h = rest[:4]
         if w < 0 or h < 0:
             return fault(f"{rest[:4]} has a negative width or height", "correct the line", "box", "broken box")
@@ -349,12 +360,18 @@ def write(dataset: Dataset, path: Path, segments: bool = True) -> list[str]:
             used[below] = True
             text = str(Path(below, name).with_suffix(".txt"))
             if text in texts:
-                raise KizuError(f"the images {texts[text]!r} and {sample.id!r} would share the labels {text}; rename one")
+                raise KizuError(
+                    f"the images {texts[text]!r} and {sample.id!r} would share the labels {text}; rename one"
+                )
             texts[text] = sample.id
             save(folder / "labels" / text, "".join(_lines(sample, segments, losses, worst)))
         save(folder / "data.yaml", _yaml(dataset.names, list(used)))
     if worst:
-        losses.add("iou", len(worst), f"{{n}} polygons do not give their masks back exactly; the worst IoU is {min(worst):.3f}.")
+        losses.add(
+            "iou",
+            len(worst),
+            f"{{n}} polygons do not give their masks back exactly; the worst IoU is {min(worst):.3f}.",
+        )
     return losses.sentences()
 
 
@@ -402,7 +419,9 @@ def _lines(sample: Sample, segments: bool, losses: Losses, worst: list[float]) -
 def _polygon(masks: Masks, i: int, losses: Losses, worst: list[float]) -> np.ndarray:
     loops = mask_loops(masks, i)
     holes = sum(is_hole(loop) for loop in loops)
-    joined = "written as one polygon each, by bridges of no width (a tool that draws outlines shows them as thin lines)."
+    joined = (
+        "written as one polygon each, by bridges of no width (a tool that draws outlines shows them as thin lines)."
+    )
     losses.add("holes", int(holes > 0), "{n} masks with holes were " + joined)
     losses.add("parts", int(len(loops) - holes > 1), "{n} masks of several parts were " + joined)
     points = one_polygon(loops)

@@ -1,4 +1,4 @@
-"""Every problem of a data set: what, where, how bad, and what to do. ``problems`` never raises over what a file holds."""
+"""Every problem of a data set: what, where, how bad, and what to do; no content of a file makes it fail."""
 
 from kizu.formats.check.problem import ERROR, INFO, WARNING, Problem
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -45,7 +47,9 @@ class ImageNotes:
             counts = " and ".join(f"{len(files)} in {name}" for name, files in sorted(self.colours.items()))
             rarer = min(self.colours.values(), key=len)
             message = f"images are mixed: {counts}; the rarer kind begins with {mention(rarer)}"
-            out.append(Problem(INFO, "mixed colours", rarer[0], message=message, remedy="check that one camera made them"))
+            out.append(
+                Problem(INFO, "mixed colours", rarer[0], message=message, remedy="check that one camera made them")
+            )
         return out
 
 
@@ -58,19 +62,25 @@ def image_problems(sample: Sample, notes: ImageNotes) -> tuple[list[Problem], np
         image = open_image(source)
         pixels = to_rgb(image, file or sample.id)
     except DataError as error:
-        missing = sample.path is not None and not sample.path.is_file()
+        missing = not os.path.isfile(sample.path) if sample.path is not None else sample._image is None
         message, _, remedy = str(error).removeprefix(f"{file}: ").rpartition("; ")
-        return [Problem(ERROR, "missing image" if missing else "unreadable image", file, sample.id, "", message, remedy)], None
+        return [
+            Problem(ERROR, "missing image" if missing else "unreadable image", file, sample.id, "", message, remedy)
+        ], None
     out = []
-    name = file or sample.id
+    name = sample.id
     if mode in _DEEP:
         top = int(np.asarray(image).max(initial=0))
         notes.odd["16-bit"].append(name)
         if 0 < top < 16384:
-            message = f"16-bit image whose highest value is {top}: it uses {top.bit_length()} bits and reads as nearly black"
+            message = (
+                f"16-bit image whose highest value is {top}: it uses {top.bit_length()} bits and reads as nearly black"
+            )
             remedy = f"multiply its values by {2 ** (16 - top.bit_length())} and save it again"
             out.append(Problem(WARNING, "wrong bit depth", file, sample.id, "", message, remedy))
-    odd = {"P": "palette", "PA": "palette", "RGBA": "alpha", "LA": "alpha", "F": "floating-point", "CMYK": "CMYK"}.get(mode)
+    odd = {"P": "palette", "PA": "palette", "RGBA": "alpha", "LA": "alpha", "F": "floating-point", "CMYK": "CMYK"}.get(
+        mode
+    )
     if odd:
         notes.odd[odd].append(name)
     if turn != 1:
@@ -88,8 +98,6 @@ def image_problems(sample: Sample, notes: ImageNotes) -> tuple[list[Problem], np
 
 def _header(source) -> tuple[str, int]:
     """Pillow's mode and the EXIF turn of an image, before anything is decoded."""
-    import io
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Problems of the instances of one image: boxes outside, empty or tiny, masks that are empty or far from their box, twins."""
+"""Problems of the instances of one image: boxes outside, empty or tiny; masks empty or far from their box; twins."""
 
 from __future__ import annotations
 

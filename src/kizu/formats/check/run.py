@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-
 from kizu.core import shards
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
@@ -41,7 +40,9 @@ def problems(path: Path | str, format: str | None = None, watch: Callable | None
     found = [Problem(INFO, "note", str(path), message=note, remedy="good to know") for note in dataset.notes]
     if not len(dataset):
         message = "holds no image"
-        found.append(Problem(ERROR, "empty data set", str(path), message=message, remedy="add images or correct the path"))
+        found.append(
+            Problem(ERROR, "empty data set", str(path), message=message, remedy="add images or correct the path")
+        )
     source = dataset._source
     if hasattr(source, "strays"):
         found += [of_fault(fault) for fault in source.strays()]
@@ -55,7 +56,7 @@ def problems(path: Path | str, format: str | None = None, watch: Callable | None
 def _of_samples(dataset: Dataset, watch: Callable | None) -> list[Problem]:
     out: list[Problem] = []
     notes = ImageNotes()
-    pictures = Pictures(len(dataset))
+    pictures = Pictures(lambda k: dataset[k].image)
     used: Counter[int] = Counter()
     groups: dict[str, dict[str, str]] = defaultdict(dict)
     ids: dict[str, list[str]] = defaultdict(list)
@@ -73,7 +74,7 @@ def _of_samples(dataset: Dataset, watch: Callable | None) -> list[Problem]:
         wrong, pixels = image_problems(sample, notes)
         out += wrong
         if pixels is not None:
-            pictures.add(pixels, sample.id, sample.split, str(sample.path or ""))
+            pictures.add(i, pixels, sample.id, sample.split, str(sample.path or ""))
         for item in _of_labels(dataset, i, sample):
             if isinstance(item, Instances):
                 used.update(item.labels.tolist())
@@ -122,7 +123,9 @@ def _of_labels(dataset: Dataset, i: int, sample: Sample) -> Iterator[Problem | I
         if not _is_of_image(error, sample):
             yield of_error(error, "unreadable label", id=sample.id)
         return
-    items = items if items is not None and len(items) == len(found) else [f"instance {k + 1}" for k in range(len(found))]
+    items = (
+        items if items is not None and len(items) == len(found) else [f"instance {k + 1}" for k in range(len(found))]
+    )
     yield from instance_problems(found, items, size, file, sample.id, dataset.names)
     yield found
 
@@ -149,7 +152,9 @@ def _of_groups(groups: dict[str, dict[str, str]]) -> list[Problem]:
             where = ", ".join(f"{split or 'no split'} ({id})" for split, id in sorted(splits.items()))
             message = f"group {group!r} is in several splits: {where}"
             remedy = "put all images of a group into one split"
-            out.append(Problem(ERROR, "group in several splits", "", next(iter(splits.values())), "split", message, remedy))
+            out.append(
+                Problem(ERROR, "group in several splits", "", next(iter(splits.values())), "split", message, remedy)
+            )
     return out
 
 
@@ -170,5 +175,3 @@ def _of_classes(names: tuple[str, ...], used: Counter[int]) -> list[Problem]:
             message, remedy = f"class {name!r} has {used[k]} instances", "label more if figures of it are to mean much"
             out.append(Problem(INFO, "rare class", "", "", name, message, remedy))
     return out
-
-

@@ -8,7 +8,10 @@ candidate counts only where its fine detail agrees as well, which two shots of t
 
 from __future__ import annotations
 
+import functools
 import hashlib
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -18,8 +21,11 @@ from kizu.formats.check.problem import ERROR, WARNING, Problem
 
 _SIDE = 8  # low frequencies a side
 _FAR = 8  # of 63 signs that may differ
-_ALIKE = 0.9  # correlation of the pictures and of their detail
-_MANY = 5000  # images beyond which small thumbnails are kept
+_ALIKE = 0.9  # correlation of the coarse pictures and of their detail
+_ALIKE_FINE = 0.8  # the same of the fine ones
+_COARSE = 64  # pixels of the thumbnails that are kept
+_FINE_FROM = 384  # pixels of the shorter side beyond which a coarse thumbnail hides the texture
+_LOOKS = 3  # candidates of an image that are looked at finely
 _TURNED_MOST = 20_000  # images up to which turns and mirrors are looked for
 _BLOCK = 1024
 _TURNS = ("", "turned by 90°", "turned by 180°", "turned by 270°", "mirrored", "mirrored and turned by 90°",
@@ -38,10 +44,8 @@ def signs(picture: np.ndarray) -> np.ndarray:
     return np.where(low > 0, 1, -1).astype(np.float32)
 
 
-def thumbnail(pixels: np.ndarray, most: int = 256) -> np.ndarray:
-    """A square grey picture uint8, 64, 128 or 256 wide by the image's size, so that its pixels still show texture."""
-    short = min(pixels.shape[:2])
-    side = min(most, 64 if short <= 384 else 128 if short <= 768 else 256)
+def thumbnail(pixels: np.ndarray, side: int = _COARSE) -> np.ndarray:
+    """An image uint8 (H, W, 3) as a square grey picture uint8 (side, side)."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     return cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
 
@@ -60,8 +64,6 @@ def _unit(values: np.ndarray) -> np.ndarray:
 
 def alike(a: np.ndarray, b: np.ndarray) -> float:
     """The smaller of the correlations of two grey pictures and of their fine detail, -1..1."""
-    side = min(len(a), len(b))
-    a, b = (cv2.resize(np.ascontiguousarray(p), (side, side), interpolation=cv2.INTER_AREA) for p in (a, b))
     whole = float(_unit(a.astype(np.float32)) @ _unit(b.astype(np.float32)))
     return min(whole, float(detail(a) @ detail(b)))
 
@@ -71,25 +73,27 @@ class Pictures:
     """Collects the images of a data set; :meth:`problems` finds those that occur twice.
 
     Args:
-        count: number of images that will come.
+        pixels_of: reads an image again by the number that it was added under, for a closer look.
     """
 
-    count: int
+    pixels_of: Callable[[int], np.ndarray]
     digests: list[bytes] = field(default_factory=list)
     thumbs: list[np.ndarray] = field(default_factory=list)
     bits: list[np.ndarray] = field(default_factory=list)
     about: list[tuple[str, str, str]] = field(default_factory=list)  # id, split, file
+    numbers: list[tuple[int, bool]] = field(default_factory=list)  # number, whether it is large
 
-    def add(self, pixels: np.ndarray, id: str, split: str, file: str) -> None:
+    def add(self, number: int, pixels: np.ndarray, id: str, split: str, file: str) -> None:
         """Take one image uint8 (H, W, 3) in; blank ones are like all others of their kind and are left out."""
         if pixels.size == 0 or pixels.min() == pixels.max():
             return
-        thumb = thumbnail(pixels, 64 if self.count > _MANY else 256)
+        thumb = thumbnail(pixels)
         digest = hashlib.sha1(np.ascontiguousarray(pixels).tobytes(), usedforsecurity=False).digest()
         self.digests.append(digest + repr(pixels.shape).encode())
         self.thumbs.append(thumb)
         self.bits.append(signs(thumb))
         self.about.append((id, split, file))
+        self.numbers.append((number, min(pixels.shape[:2]) > _FINE_FROM))
 
     def problems(self) -> list[Problem]:
         """Exact copies anywhere, near copies across splits (the closest of each image)."""
@@ -107,13 +111,23 @@ class Pictures:
             remedy = "remove one, or put both into one split" if across else "remove one"
             severity = ERROR if across else WARNING
             kind = "same image in two splits" if across else "same image twice"
-            out.append(Problem(severity, kind, self.about[i][2], self.about[i][0], "split" if across else "", message, remedy))
+            out.append(
+                Problem(severity, kind, self.about[i][2], self.about[i][0], "split" if across else "", message, remedy)
+            )
         for i, (k, turned) in sorted(self._near(copies).items()):
             how = f" {_TURNS[turned]}" if turned else ""
             message = f"nearly the same image as {self.about[k][0]} ({self.about[k][1]}){how}, here {self.about[i][1]}"
             remedy = "put both into one split (give them one group), or results on it mean little"
             out.append(
-                Problem(WARNING, "near-duplicate across splits", self.about[i][2], self.about[i][0], "split", message, remedy)
+                Problem(
+                    WARNING,
+                    "near-duplicate across splits",
+                    self.about[i][2],
+                    self.about[i][0],
+                    "split",
+                    message,
+                    remedy,
+                )
             )
         return out
 
@@ -124,7 +138,7 @@ class Pictures:
             return {}
         rank = np.array([{"train": 0, "val": 1, "test": 2}.get(split, 3) for split in splits])
         base = np.stack(self.bits)
-        best: dict[int, tuple[float, int, int]] = {}
+        candidates: dict[int, list[tuple[float, int, int]]] = defaultdict(list)
         for k in range(8 if len(base) <= _TURNED_MOST else 1):
             turned = np.stack([signs(turn(thumb, k)) for thumb in self.thumbs]) if k else base
             for start in range(0, len(base), _BLOCK):
@@ -134,6 +148,14 @@ class Pictures:
                     if splits[i] == splits[j] or (rank[i], i) < (rank[j], j) or i in copies or j in copies:
                         continue
                     score = alike(self.thumbs[i], turn(self.thumbs[j], k))
-                    if score >= _ALIKE and score > best.get(i, (0.0,))[0]:
-                        best[i] = (score, j, k)
-        return {i: (j, k) for i, (_, j, k) in best.items()}
+                    if score >= _ALIKE:
+                        candidates[i] = sorted([*candidates[i], (-score, j, k)])[:_LOOKS]
+        fine = functools.lru_cache(64)(lambda i: thumbnail(self.pixels_of(self.numbers[i][0]), 4 * _COARSE))
+        out = {}
+        for i, close in candidates.items():
+            for _, j, k in close:
+                large = self.numbers[i][1] and self.numbers[j][1]
+                if not large or alike(fine(i), turn(fine(j), k)) >= _ALIKE_FINE:
+                    out[i] = (j, k)
+                    break
+        return out

@@ -1,13 +1,14 @@
 """The mask folder that Kizu writes: rasters for every tool, and one text that keeps what rasters cannot hold.
 
     images/NAME.jpg          the images, byte for byte
-    masks/NAME.png           class rasters (0 = background, k = the k-th line of classes.txt), later instances over earlier
+    masks/NAME.png           class rasters: 0 = background, k = the k-th line of classes.txt
     instances/NAME.png       16-bit instance numbers (k = the k-th instance); NAME.2.png ... where instances overlap
     classes.txt              one class a line
-    samples.jsonl            a header, then a line an image: classes of its instances, boxes where they are not the mask's,
+    samples.jsonl            a header, then a line an image: its instances' classes, boxes (where not the mask's),
                              scores, attributes, split, group, meta
 
-Masks are read from the rasters in ``instances/``, all else from ``samples.jsonl``; only amodal masks and score maps are lost.
+Masks are read from the rasters in ``instances/``, all else from ``samples.jsonl``; only amodal masks and score maps
+are lost.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def write(dataset: Dataset, path: Path) -> list[str]:
     """Write a mask folder.
 
     Raises:
-        DataError: an image or its labels cannot be read. KizuError: the place is taken, more classes or instances than 16
-            bits count, or the file system refuses.
+        DataError: an image or its labels cannot be read.
+        KizuError: the place is taken, there are more classes or instances than 16 bits count, or the disk refuses.
     """
     keeps = ("scores", "parents", "groups", "splits", "crowd", "meta", "attributes")
     losses = Losses("The mask folder", keeps)
@@ -62,7 +63,9 @@ def write(dataset: Dataset, path: Path) -> list[str]:
             stem = Path(name).with_suffix("").as_posix()
             stem = name if stem in used else stem  # a.jpg beside a.png
             if used.setdefault(stem, sample.id) != sample.id:
-                raise KizuError(f"the images {used[stem]!r} and {sample.id!r} would share the mask {stem}.png; rename one")
+                raise KizuError(
+                    f"the images {used[stem]!r} and {sample.id!r} would share the mask {stem}.png; rename one"
+                )
             layers = _write_rasters(sample, folder, stem, len(dataset.names))
             lines.append(json.dumps(_record(sample, name, stem, layers), ensure_ascii=False))
         save(folder / "classes.txt", "".join(f"{name}\n" for name in dataset.names))
@@ -89,10 +92,15 @@ def _write_rasters(sample: Sample, folder: Path, stem: str, classes: int) -> int
     if found.masks is None and len(found):
         return None
     if len(found) > _MOST or classes > _MOST:
-        raise KizuError(f"{sample.id}: more than {_MOST} instances or classes do not fit into 16 bits; use shards or COCO")
+        raise KizuError(
+            f"{sample.id}: more than {_MOST} instances or classes do not fit into 16 bits; use shards or COCO"
+        )
     masks = found.masks if found.masks is not None else Masks.empty(sample.size)
     raster = masks.to_label_map(found.labels + 1)
-    save(folder / "masks" / f"{stem}.png", palette_png(raster) if classes < 256 else encode_image(raster.astype(np.uint16)))
+    save(
+        folder / "masks" / f"{stem}.png",
+        palette_png(raster) if classes < 256 else encode_image(raster.astype(np.uint16)),
+    )
     layers = layers_of(masks)
     for k, members in enumerate(layers):
         numbered = masks[members].to_label_map(np.array(members) + 1).astype(np.uint16)
@@ -188,7 +196,9 @@ class MasksetSource:
             except Fault:
                 raise
             except (DataError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-                raise Fault(str(error), "restore the line and the rasters, or label the image again", **where) from error
+                raise Fault(
+                    str(error), "restore the line and the rasters, or label the image again", **where
+                ) from error
 
         sample = Sample(self.ids[i], None, instances, path=path, meta=meta, **text)
         return sample

@@ -6,6 +6,8 @@ lose half a pixel on each side, and a one-pixel-wide mask altogether.
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 
@@ -80,7 +82,7 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
     padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
     padded[1:-1, 1:-1] = mask
     points, offsets = _trace(padded)
-    return [points[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [points[a:b] for a, b in itertools.pairwise(offsets)]
 
 
 def is_hole(loop: np.ndarray) -> bool:

@@ -50,7 +50,14 @@ def output_folder(path: Path | str) -> Iterator[Path]:
         raise write_error(error.filename or path, error) from error
 
 
-_MAGIC = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"BM": ".bmp", b"II*\0": ".tif", b"MM\0*": ".tif", b"RIFF": ".webp"}
+_MAGIC = {
+    b"\x89PNG": ".png",
+    b"\xff\xd8\xff": ".jpg",
+    b"BM": ".bmp",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+    b"RIFF": ".webp",
+}
 _SAME = {".jpeg": ".jpg", ".tiff": ".tif"}
 
 

@@ -11,7 +11,7 @@ from kizu.core.images import open_image
 
 
 def read_raster(source: Path | bytes) -> np.ndarray:
-    """The values of a mask image, uint8 or int32 (H, W): a palette's indices, not its colours; RGB only where it is grey.
+    """The values of a mask image, uint8 or int32 (H, W): of a palette the indices, of RGB only what is grey.
 
     Raises:
         DataError: unreadable, in colour, or of floating-point values that are no whole numbers.
@@ -45,5 +45,3 @@ def cut_soft(values: np.ndarray) -> np.ndarray:
     """
     top = int(values.max(initial=0))
     return values > 0 if top < 64 else values * 2.0 > top
-
-

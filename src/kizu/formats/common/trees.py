@@ -18,7 +18,7 @@ _SPLITS |= dict.fromkeys(("val", "valid", "validation", "dev"), "val") | dict.fr
 
 
 def split_name(name: str) -> str:
-    """``train``, ``val`` or ``test`` for a folder or file stem that says so (``train2017``, ``instances_val``), else ""."""
+    """``train``, ``val`` or ``test`` where a folder or stem says so (``train2017``, ``instances_val``), else ""."""
     lower = name.lower()
     if lower in _SPLITS:
         return _SPLITS[lower]
@@ -42,7 +42,7 @@ def unique_ids(pairs: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def tidy(name: str) -> str:
-    """A file name of a label file as a relative path with forward slashes; one that leads outside keeps its last part."""
+    """A file name as a relative path with forward slashes; of one that leads outside the last part is kept."""
     path = PurePosixPath(name.replace("\\", "/"))
     parts = [part for part in path.parts if part != "."]
     if path.is_absolute() or ".." in parts or (parts and re.fullmatch(r"[A-Za-z]:", parts[0])):

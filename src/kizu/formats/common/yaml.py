@@ -42,7 +42,7 @@ class TopLevel:
     def __contains__(self, key: str) -> bool:
         return key in self._blocks and self.text(key) not in ("", "null", "~")
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """The top-level keys in order."""
         return list(self._blocks)
 
