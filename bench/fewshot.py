@@ -59,7 +59,7 @@ def fits(data: Dataset, shots: int, seeds: int, alarms: float) -> list[dict]:
     for classes in groups:
         for seed in range(seeds):
             began = time.perf_counter()
-            support = choose_support(data, classes, shots, None, seed, Skips(strict=True))
+            support = choose_support(data, classes, shots, None, seed, Skips(strict=True), alarms)
             model, _ = fit_fewshot(support, alarms, seed)
             row = {"classes": classes, "seed": seed, "model": model, "fit_s": time.perf_counter() - began}
             out.append(row | {"labelled": len(support.labelled), "clean": len(support.clean)})

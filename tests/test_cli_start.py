@@ -12,7 +12,6 @@ from kizu.core.errors import DataError, KizuError
 from kizu.core.run import Done
 from kizu.verbs import VERBS
 
-
 BROKEN = [{"item": "a", "reason": "a: broken"}]
 FULL = "kizu: cannot write out/f: the disk is full; free some space or choose another folder\n"
 

@@ -81,6 +81,12 @@ def test_the_file_is_never_a_pickle(inspector, tmp_path):
     assert set(header) == {"__metadata__", "level", "table", "none"}
 
 
+def test_the_same_model_is_the_same_bytes(inspector, tmp_path):
+    for name in "abcdefgh":
+        inspector.save(tmp_path / name)
+    assert len({(tmp_path / name).read_bytes() for name in "abcdefgh"}) == 1
+
+
 def metadata(**changes):
     good = {
         "kizu": json.dumps({"kind": DarkSpots.kind, "format": 1}),

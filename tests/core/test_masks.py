@@ -405,6 +405,7 @@ def test_uncompressed_counts_are_read_by_pycocotools(dense):
 points = st.lists(st.tuples(st.floats(-8, 40), st.floats(-8, 40)), min_size=3, max_size=7)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of pycocotools under NumPy 2
 @given(st.lists(points, min_size=1, max_size=3), st.integers(1, 30), st.integers(1, 30))
 def test_polygons_are_drawn_as_pycocotools_draws_them(polygons, height, width):
     flat = [[number for point in polygon for number in point] for polygon in polygons]

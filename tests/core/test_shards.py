@@ -110,6 +110,16 @@ def test_random_access_equals_reading_in_order(whole):
     assert data.split("val")[2:4].ids == [made(i).id for i in (7, 10)]
 
 
+def test_score_maps_stay_on_their_side_of_the_threshold(tmp_path):
+    scores = np.array(
+        [[[0, 0.25, 0.4999, np.nextafter(np.float32(0.5), np.float32(0)), 0.5, 0.50001, 0.7, 1]]], np.float32
+    )
+    write(Dataset([Sample("a", np.zeros((1, 8, 3), np.uint8), score_map=scores)], NAMES[:1]), tmp_path / "d")
+    back = read(tmp_path / "d")[0].score_map
+    assert np.array_equal(back >= 0.5, scores >= 0.5)
+    assert np.abs(back - scores).max() < 5e-4
+
+
 def test_row_groups_within_a_shard(tmp_path):
     write(
         Dataset([Sample(f"{i}", np.full((2, 2, 3), i, np.uint8)) for i in range(70)], []), tmp_path / "d", shard_size=70
@@ -491,5 +501,19 @@ def test_writing_a_data_set_again_goes_on_where_it_stopped(whole, tmp_path):
     assert digests(tmp_path / "d") == first
     with pytest.raises(KizuError, match="another configuration"):
         data[::-1].write(tmp_path / "d", "shards", shard_size=5)
+    assert digests(tmp_path / "d") == first
     record = json.loads((tmp_path / "d" / HEADER).read_text("utf-8"))
     assert (record["format"], record["names"], record["count"]) == ("kizu-shards/1", NAMES, 22)
+
+
+def test_labels_that_changed_since_are_never_passed_over(tmp_path):
+    def labelled(x):
+        picture = np.zeros((4, 4, 3), np.uint8)
+        return Dataset([Sample("a", picture, Instances([0], [[0, 0, x, 1]])), Sample("b", picture)], ["dent"])
+
+    for _ in range(2):
+        write(labelled(1), tmp_path / "d", shard_size=1)
+    first = digests(tmp_path / "d")
+    with pytest.raises(KizuError, match=r"shard-00000\.parquet holds an earlier state of this data set"):
+        write(labelled(2), tmp_path / "d", shard_size=1)
+    assert digests(tmp_path / "d") == first

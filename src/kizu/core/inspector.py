@@ -69,7 +69,12 @@ class Inspector(abc.ABC):
         arrays, settings = self.state()
         metadata = {"kizu": json.dumps({"kind": self.kind, "format": 1}), "card": self.card.to_json()}
         metadata["settings"] = json.dumps(settings, sort_keys=True)
-        write_bytes(path, save({k: np.asarray(v, order="C") for k, v in sorted(arrays.items())}, metadata))
+        data = save({k: np.asarray(v, order="C") for k, v in sorted(arrays.items())}, metadata)
+        # safetensors writes the metadata in an order that changes from call to call; the same model is the same bytes.
+        end = 8 + int.from_bytes(data[:8], "little")
+        header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode()
+        header += b" " * (-len(header) % 8)
+        write_bytes(path, len(header).to_bytes(8, "little") + header + data[end:])
 
     @staticmethod
     def load(path: Path | str) -> Inspector:

@@ -68,7 +68,19 @@ def _json(value: Any, sample: Sample, field: str) -> str | None:
         raise DataError(f"{sample.id}: {field} is not JSON ({error}); use numbers, text and lists") from error
 
 
+def _half(scores: np.ndarray) -> np.ndarray:
+    """Scores as float16; what is below the threshold (0.5) stays below it."""
+    out = scores.astype(np.float16)
+    out[(scores < 0.5) & (out >= 0.5)] = np.nextafter(np.float16(0.5), np.float16(0))
+    return out
+
+
 def _to_row(sample: Sample, embed: bool) -> dict[str, Any]:
+    row = _without_image(sample, embed)
+    return row | {"image": sample.image_bytes() if row["path"] is None else None}
+
+
+def _without_image(sample: Sample, embed: bool) -> dict[str, Any]:
     found = sample.instances
     height, width = sample.size
     score_map = sample.score_map
@@ -76,7 +88,6 @@ def _to_row(sample: Sample, embed: bool) -> dict[str, Any]:
     return {
         "id": sample.id,
         "path": str(sample.path.absolute()) if by_path else None,
-        "image": None if by_path else sample.image_bytes(),
         "height": height,
         "width": width,
         "split": sample.split,
@@ -90,7 +101,7 @@ def _to_row(sample: Sample, embed: bool) -> dict[str, Any]:
         "masks": None if found.masks is None else found.masks.codes(),
         "amodal": None if found.amodal is None else found.amodal.codes(),
         "attributes": _json({k: v.tolist() for k, v in found.attributes.items()}, sample, "an attribute"),
-        "score_map": None if score_map is None else score_map.astype(np.float16).tobytes(),
+        "score_map": None if score_map is None else _half(score_map).tobytes(),
         "score_shape": None if score_map is None else list(score_map.shape),
     }
 
@@ -349,16 +360,31 @@ def verify(folder: Path) -> list[str]:
 
 
 def write(dataset: Dataset, path: Path, shard_size: int = 256, embed: bool = True) -> list[str]:
-    """Write any data set as shards (resumes a killed run of the same source).
+    """Write any data set as shards; a folder that a killed run left is gone on with, after a look at what is in it.
 
     Raises:
-        KizuError: the folder is in use, or the file system refuses.
+        KizuError: the folder is in use or holds other labels of the same images, or the file system refuses.
     """
     config = {"names": dataset.names, "ids": config_digest({"ids": dataset.ids}), "embed": embed}
     writer = ShardWriter(path, dataset.names, len(dataset), config, shard_size, dataset.info)
-    for shard in writer.missing:
+    missing = writer.missing
+    for line in read_manifest(path):
+        if line["shard"] not in missing:
+            _check_same(dataset, writer.range(line["shard"]), path / line["file"], embed)
+    for shard in missing:
         writer.write(shard, (dataset[i] for i in writer.range(shard)), embed)
     return []
+
+
+def _check_same(dataset: Dataset, indices: range, path: Path, embed: bool) -> None:
+    """Raise KizuError unless a finished shard holds these samples; their images alone are not compared."""
+    fields = pa.schema([field for field in SCHEMA if field.name != "image"])
+    try:
+        there = pq.ParquetFile(path).read(columns=fields.names)
+    except (OSError, pa.ArrowException) as error:
+        raise damaged(path, error) from error
+    if not there.equals(pa.Table.from_pylist([_without_image(dataset[i], embed) for i in indices], fields)):
+        raise KizuError(f"{path} holds an earlier state of this data set; name an empty folder, or delete this one")
 
 
 register(Format("shards", "Kizu shards", lambda path: (path / HEADER).is_file() or path.name == HEADER, read, write))

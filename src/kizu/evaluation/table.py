@@ -72,7 +72,7 @@ def _block(title: str, group: str, columns, names: tuple[str, ...], known: dict,
     from rich.text import Text
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, title_style="bold")
-    table.add_column("class", overflow="fold", max_width=24)
+    table.add_column("class", overflow="fold", min_width=10, max_width=24)
     for head, _ in columns:
         table.add_column(head, justify="right", no_wrap=True)
     rows = [(name, name) for name in names]

@@ -17,13 +17,15 @@ from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
 from kizu.fewshot.cells import balanced, gather
 from kizu.fewshot.features import channels
-from kizu.fewshot.inspector import FewShotInspector, odds_map
+from kizu.fewshot.inspector import FewShotInspector, member_maps, mixed
+from kizu.fewshot.mix import choose_mix
 from kizu.fewshot.scorer import Scorer
-from kizu.fewshot.support import Support
+from kizu.fewshot.support import Support, class_share, needed_clean
 from kizu.inspection.calibrate import Expected, choose_outline, choose_rule
 
 _TREES = 20
 _FOLDS = 5
+_NEVER = np.float16(-30)  # log odds that no threshold reaches
 
 
 @dataclass
@@ -86,7 +88,7 @@ def fit_fewshot(
         raise KizuError(f"class {missing[0]!r}: none of its labelled pictures has a pixel in its mask; label it again")
     folds = _folds(support.labelled)
     count = max(2, max(folds) + 1)  # two at least, so that good pictures are held out even with one labelled one
-    scorers, pairs = [], [[] for _ in range(classes)]
+    scorers, held_out = [], []
     for fold in range(count):
         held = [i for i, f in enumerate(folds) if f == fold]
         lost = _lost(support.labelled, held, classes)
@@ -95,25 +97,29 @@ def fit_fewshot(
         scorers.append(scorer_of(kept))
         for i in held:
             image, truth = _held_out(support.labelled[i], classes, copy=i in lost)
-            odds = odds_map(image, scorers[-1], classes).astype(np.float16)
-            other = truth[classes]
-            for k in range(classes):
-                # Pixels of classes that were not asked for are nobody's mistake.
-                pairs[k].append((np.where(other, np.float16(-30), odds[k]), truth[k]))
+            held_out.append((member_maps(image, scorers[-1], classes).astype(np.float16), truth))
             step()
+    mixes = [choose_mix([_on_cells(members, truth, k) for members, truth in held_out]) for k in range(classes)]
+    pairs: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(classes)]
+    for members, truth in held_out:
+        odds = mixed(members, mixes, truth.shape[1:])
+        for k in range(classes):
+            # Pixels of classes that were not asked for are nobody's mistake.
+            pairs[k].append((np.where(truth[classes], _NEVER, odds[k]).astype(np.float16), truth[k]))
     outlines = [choose_outline(_areas(support.labelled, k), pairs[k]) for k in range(classes)]
     regions: list[list[list[tuple[float, int]]]] = [[] for _ in range(classes)]
     for i, sample in enumerate(clean):
-        odds = odds_map(sample.image, scorers[i % len(scorers)], classes)
+        odds = mixed(member_maps(sample.image, scorers[i % count], classes), mixes, sample.size)
         for k, outline in enumerate(outlines):
             regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outline.regions(odds[k])])
         step()
-    share = 1 - (1 - false_alarms) ** (1 / classes)
+    share = class_share(false_alarms, classes)
     chosen = [choose_rule(outlines[k], pairs[k], regions[k], share) for k in range(classes)]
     scorer = scorer_of(labelled + clean_cells)
     step()
     rules, expected = [rule for rule, _ in chosen], [item for _, item in chosen]
-    return FewShotInspector(_card(support, clean, rules, expected, false_alarms), scorer, rules), expected
+    card = _card(support, clean, rules, expected, false_alarms)
+    return FewShotInspector(card, scorer, mixes, rules), expected
 
 
 def steps(support: Support) -> int:
@@ -152,6 +158,16 @@ def _held_out(sample: Sample, classes: int, copy: bool) -> tuple[np.ndarray, np.
     return small, np.stack([layer >= min(0.5, max(float(layer.max()), 1e-6)) for layer in layers])
 
 
+def _on_cells(members: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
+    """Member maps (3, h, w) and truth bool (h, w) of one class on the grid of cells, other classes' cells set to
+    never."""
+    shape = members.shape[-2:]
+    own, other = (
+        cv2.resize(truth[k].astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA) for k in (label, -1)
+    )
+    return np.where(other > 0, _NEVER, members[:, label]), own >= min(0.5, max(float(own.max()), 1e-6))
+
+
 def _areas(samples: list[Sample], label: int) -> list[float]:
     return [
         float(area)
@@ -169,10 +185,9 @@ def _card(support: Support, clean: list[Sample], rules: list, expected: list[Exp
             f"; alarms held to {false_alarms:.1%} of good pictures by {len(clean)} held-out good ones (conformal)."
         )
         if not all(item.promised for item in expected):
-            needed = int(np.ceil(len(rules) / false_alarms)) - 1
             notes.append(
                 f"{len(clean)} good pictures are too few to promise {false_alarms:.1%} false alarms "
-                f"(about {needed} would do); the strictest threshold that they support is in force."
+                f"({needed_clean(false_alarms, len(rules))} would do); the strictest threshold that they allow is in force."
             )
     else:
         method += "; no good pictures were given."

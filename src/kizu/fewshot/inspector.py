@@ -12,19 +12,26 @@ from kizu.core.card import Card
 from kizu.core.inspector import Inspector
 from kizu.core.instances import Instances
 from kizu.fewshot.features import STRIDE, describe
+from kizu.fewshot.mix import Mix
 from kizu.fewshot.scorer import Scorer
 from kizu.inspection.regions import Rule, decide
 
 
-def odds_map(image: np.ndarray, scorer: Scorer, classes: int) -> np.ndarray:
-    """Log odds float32 (C, H, W) of each class for each pixel of a uint8 (H, W, 3) RGB image of any size."""
+def member_maps(image: np.ndarray, scorer: Scorer, classes: int) -> np.ndarray:
+    """Log odds float32 (3, C, h, w) by member and class on the grid of cells of a uint8 (H, W, 3) RGB image."""
     height, width = image.shape[:2]
-    cells = np.zeros((classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
+    cells = np.zeros((3, classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
     for tile, features in describe(image):
         core = tile.core(features)
         odds = scorer.score(core.reshape(-1, core.shape[-1]))
-        cells[(slice(None), *tile.cells)] = odds.T.reshape(classes, *core.shape[:2])
-    return np.stack([cv2.resize(layer, (width, height), interpolation=cv2.INTER_LINEAR) for layer in cells])
+        cells[(..., *tile.cells)] = odds.transpose(1, 2, 0).reshape(3, classes, *core.shape[:2])
+    return cells
+
+
+def mixed(members: np.ndarray, mixes: list[Mix], size: tuple[int, int]) -> np.ndarray:
+    """Member maps (3, C, h, w) mixed and brought to pixels: log odds float32 (C, height, width)."""
+    layers = [mix.apply(members[:, k]) for k, mix in enumerate(mixes)]
+    return np.stack([cv2.resize(layer, size[::-1], interpolation=cv2.INTER_LINEAR) for layer in layers])
 
 
 class FewShotInspector(Inspector):
@@ -33,23 +40,29 @@ class FewShotInspector(Inspector):
     Attributes:
         card: see :class:`kizu.core.card.Card`.
         scorer: fitted pixel scorer.
-        rules: one a class.
+        mixes, rules: one a class.
     """
 
     kind: ClassVar[str] = "fewshot"
 
-    def __init__(self, card: Card, scorer: Scorer, rules: list[Rule]):
+    def __init__(self, card: Card, scorer: Scorer, mixes: list[Mix], rules: list[Rule]):
         self.card = card
         self.scorer = scorer
+        self.mixes = mixes
         self.rules = rules
 
     def inspect(self, image: np.ndarray, min_score: float = 0.5) -> tuple[Instances, np.ndarray]:
         """Instances (strongest first) and score maps float32 (C, H, W) of one uint8 (H, W, 3) RGB image."""
-        return decide(odds_map(image, self.scorer, len(self.rules)), self.rules, min_score)
+        members = member_maps(image, self.scorer, len(self.rules))
+        return decide(mixed(members, self.mixes, image.shape[:2]), self.rules, min_score)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        return self.scorer.arrays, {"rules": [asdict(rule) for rule in self.rules]}
+        return self.scorer.arrays, {
+            "mixes": [asdict(mix) for mix in self.mixes],
+            "rules": [asdict(rule) for rule in self.rules],
+        }
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], settings: dict[str, Any], card: Card) -> FewShotInspector:
-        return cls(card, Scorer(arrays), [Rule(**rule) for rule in settings["rules"]])
+        mixes = [Mix(tuple(mix["weights"]), mix["blur"]) for mix in settings["mixes"]]
+        return cls(card, Scorer(arrays), mixes, [Rule(**rule) for rule in settings["rules"]])

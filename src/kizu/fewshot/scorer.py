@@ -1,4 +1,4 @@
-"""A pixel scorer that is fitted in seconds: two forests and a linear model, averaged as log odds.
+"""A pixel scorer that is fitted in seconds: two forests and a linear model, mixed as log odds.
 
 One forest (extremely randomised trees, Geurts et al., 2006) sees all features, the other only how unusual a cell is on
 its own picture; the multinomial logistic regression keeps the order beyond what the forests have seen. All are fitted
@@ -64,7 +64,7 @@ def _linear(rows, mean, scale, weight, bias, out):  # pragma: no cover (compiled
 
 @dataclass
 class Scorer:
-    """Log odds of each defect class against everything else, for rows of features.
+    """Log odds of each defect class against everything else, for rows of features, by three members.
 
     Attributes:
         arrays: for each of the forests ``all`` and ``own``: ``feature`` int16, ``threshold`` float32,
@@ -101,7 +101,8 @@ class Scorer:
         return cls(arrays | _fit_linear(rows, labels, weights, classes, seed))
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """Log odds float32 (N, classes) of rows float32 (N, F)."""
+        """Log odds float32 (N, 3, classes) of rows float32 (N, F): of the linear model, the forest on all, and on
+        own."""
         rows = np.ascontiguousarray(rows, np.float32)
         chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -111,13 +112,13 @@ class Scorer:
         a = self.arrays
         share = np.empty((len(rows), a["bias"].shape[0]), np.float32)
         _linear(rows, a["mean"], a["scale"], a["weight"], a["bias"], share)
-        total = np.clip(_log_odds(np.clip(share, 1e-6, 1 - 1e-6)), -_LINEAR_LIMIT, _LINEAR_LIMIT)
+        members = [np.clip(_log_odds(np.clip(share, 1e-6, 1 - 1e-6)), -_LINEAR_LIMIT, _LINEAR_LIMIT)]
         for name in ("all", "own"):
             share = np.zeros((len(rows), a["bias"].shape[0]), np.float32)
             tree = (a[f"{name}.{key}"] for key in ("feature", "threshold", "left", "right", "value", "root"))
             _vote(rows, *tree, share)
-            total += _log_odds(np.clip(share, _FOREST_FLOOR, 1 - _FOREST_FLOOR))
-        return total[:, 1:] / 3
+            members.append(_log_odds(np.clip(share, _FOREST_FLOOR, 1 - _FOREST_FLOOR)))
+        return np.stack(members, axis=1)[:, :, 1:]
 
 
 def _fit_linear(

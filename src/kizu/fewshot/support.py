@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
 
 MOST_SHOTS = 20  # labelled pictures a class; more belongs to a trained detector
-MOST_CLEAN = 40
+CLEAN = 40  # good pictures that are used; more where a small share of false alarms asks for them
+MOST_CLEAN = 300
 
 
 @dataclass
@@ -41,6 +43,7 @@ def choose_support(
     clean: Dataset | None,
     seed: int,
     skips: Skips,
+    false_alarms: float = 0.05,
 ) -> Support:
     """Draw the labelled and the good pictures of a fit; the same seed draws the same ones.
 
@@ -49,6 +52,7 @@ def choose_support(
         shots: labelled pictures a class; None = all, at most 20. Pictures of different ``group`` come first.
         clean: good pictures; None = those of ``dataset`` that are labelled as holding nothing.
         skips: notes the samples that cannot be read.
+        false_alarms: the share to be promised; the smaller, the more good pictures are taken.
 
     Raises:
         KizuError: an unknown class, a class without any labelled picture, or labels without masks.
@@ -98,9 +102,21 @@ def choose_support(
         raise KizuError("no labelled picture was found; label the defects of one to five pictures first")
     good = [clean[i] for i in range(len(clean))] if clean is not None else [dataset[i] for i in empty]
     random = generator(seed, Stream.SHOTS, 1)
-    some = sorted(random.permutation(len(good))[:MOST_CLEAN].tolist())
+    some = sorted(
+        random.permutation(len(good))[: min(max(CLEAN, needed_clean(false_alarms, len(names))), MOST_CLEAN)].tolist()
+    )
     labelled = [_with_labels(dataset[i], dataset.names, names) for i in chosen]
     return Support(names, labelled, [good[i] for i in some], len(good))
+
+
+def needed_clean(false_alarms: float, classes: int) -> int:
+    """Good pictures that it takes to promise a share of false alarms over all classes (conformal: n + 1 >= 1 / share)."""
+    return math.ceil(1 / class_share(false_alarms, classes)) - 1
+
+
+def class_share(false_alarms: float, classes: int) -> float:
+    """The share of false alarms that each class may cause so that all together cause ``false_alarms``."""
+    return 1 - (1 - false_alarms) ** (1 / classes)
 
 
 def _with_labels(sample: Sample, old: tuple[str, ...], new: tuple[str, ...]) -> Sample:

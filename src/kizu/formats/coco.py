@@ -227,7 +227,7 @@ def _entries(k: int, file: _File, table: dict, problems: list[Fault]) -> list[_E
             stray("names no image", "correct or remove it", f"annotations[{i}]", "image_id")
             continue
         of_image[annotation["image_id"]].append(annotation)
-        file.scores |= annotation.get("score") is not None
+        file.scores |= score_of(annotation.get("score")) is not None
         file.masks |= bool(annotation.get("segmentation"))
         id = whole_or_text(annotation.get("id"))
         if id is not None and id in seen:
@@ -328,13 +328,18 @@ class CocoSource:
             file = self.files[entry.file]
             frame = size or sample.size
             things = things_of(self.things(i))
-            found = join(things, frame, file.path, record["id"], masks=file.masks, scores=file.scores)
+            found = join(things, frame, *self.where(i), masks=file.masks, scores=file.scores)
             return _further(found, entry, frame, file.path)
 
         sample = Sample(
             entry.id, None, instances, path=self._path(entry), size=size, split=self._split(entry), meta=meta, **text
         )
         return sample
+
+    def where(self, i: int) -> tuple[Path, str]:
+        """The file of an image's labels, and how its records call the image."""
+        entry = self.entries[i]
+        return self.files[entry.file].path, f"{entry.record.get('id')} ({entry.name})"
 
     def things(self, i: int) -> Iterator[Thing | Fault]:
         """Every annotation of an image, usable or not."""
@@ -344,7 +349,7 @@ class CocoSource:
             return
         file = self.files[entry.file]
         for record in entry.annotations:
-            yield _thing(record, file, entry.record["id"])
+            yield _thing(record, file, self.where(i)[1])
 
     def strays(self) -> Iterator[Fault]:
         """Records that belong to no image, and image files that no record names."""

@@ -78,13 +78,14 @@ def read(path: Path) -> Dataset:
     path = Path(path)
     folder = path if path.is_dir() else path.parent
     jsons = [path] if path.is_file() else sorted(p for p in folder.rglob("*.json") if not p.name.startswith("."))
-    jsons = [p for p in jsons if path.is_file() or sniff(p, b'"shapes"', b'"imagePath"') or p.stat().st_size < 4096]
-    if not jsons:
-        raise KizuError(f"{path}: no JSON of labelme was found; name the folder that holds them")
     images = {} if path.is_file() else images_below(folder)
     by_stem: dict[str, str] = {}
     for name in images:
         by_stem.setdefault(Path(name).with_suffix("").as_posix(), name)
+    # A JSON without shapes is a broken label where an image has its name, else a file of something else.
+    jsons = [p for p in jsons if path.is_file() or _stem(p, folder) in by_stem or sniff(p, b'"shapes"', b'"imagePath"')]
+    if not jsons:
+        raise KizuError(f"{path}: no JSON of labelme was found; name the folder that holds them")
     listed = next((folder / n for n in ("classes.txt", "labels.txt") if (folder / n).is_file()), None)
     names = [n for n in class_lines(listed) if n not in ("__ignore__", "_background_")] if listed else None
     entries: list[_Entry] = []
@@ -92,7 +93,7 @@ def read(path: Path) -> Dataset:
     found_names: set[str] = set()
     seen: set[str] = set()
     for file in jsons:
-        own = file.relative_to(folder).with_suffix("").as_posix()
+        own = _stem(file, folder)
         name, table = by_stem.get(own), None
         if names is None or name is None:
             table = _table(file)
@@ -125,6 +126,10 @@ def read(path: Path) -> Dataset:
     if card.is_file():
         info = load_json(card)
     return Dataset(source, names, info if isinstance(info, dict) else {}, notes)
+
+
+def _stem(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).with_suffix("").as_posix()
 
 
 def _table(file: Path) -> dict:
@@ -215,6 +220,10 @@ class LabelmeSource:
                 raise Fault(str(error), "remove the field", file=entry.json, image=entry.id, field="parents") from error
         return found
 
+    def where(self, i: int) -> tuple[Path | str, str]:
+        """The file of an image's labels, and the image's id."""
+        return self.entries[i].json or "", self.entries[i].id
+
     def things(self, i: int) -> Iterator[Thing | Fault]:
         """Every instance of an image (shapes of one group are one), usable or not."""
         entry = self.entries[i]
@@ -226,10 +235,10 @@ class LabelmeSource:
                 raise DataError(
                     f"{entry.json}: no list 'shapes'; it is not a file of labelme, remove or export it again"
                 )
-            sample_size = self[i].size
         except DataError as error:
             yield Fault(str(error), "", image=entry.id, kind="broken label file")
             return
+        sample_size = self[i].size
         told = numbers([table.get("imageHeight"), table.get("imageWidth")])
         if told is not None and tuple(told) != sample_size:
             what = f"says height, width {[int(v) for v in told]}, but the image is {list(sample_size)}"

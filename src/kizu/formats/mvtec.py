@@ -75,6 +75,8 @@ def read(path: Path) -> Dataset:
                 own = masks.get(Path(name).with_suffix("").as_posix(), [])
                 bare += folder.name.lower() not in GOOD and not own
                 entries.append(_Entry(image.relative_to(path).as_posix(), image, split, folder.name, own))
+    if not entries:
+        raise KizuError(f"{path}: its folders hold no image; put images into train/good and test/...")
     names = sorted({entry.name for entry in entries if entry.name.lower() not in GOOD})
     notes = []
     if bare:

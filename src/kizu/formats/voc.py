@@ -177,6 +177,10 @@ class VocSource:
         sample = Sample(entry.id, None, instances, path=entry.image, split=entry.split)
         return sample
 
+    def where(self, i: int) -> tuple[Path | str, str]:
+        """The file of an image's labels, and the image's id."""
+        return self.entries[i].xml or "", self.entries[i].id
+
     def things(self, i: int) -> Iterator[Thing | Fault]:
         """Every object of an image, usable or not."""
         entry = self.entries[i]

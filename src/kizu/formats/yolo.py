@@ -256,6 +256,10 @@ class YoloSource:
         sample = Sample(entry.id, None, instances, path=entry.path, split=entry.split)
         return sample
 
+    def where(self, i: int) -> tuple[Path | str, str]:
+        """The file of an image's labels, and the image's id."""
+        return self.entries[i].labels, self.entries[i].id
+
     def things(self, i: int) -> Iterator[Thing | Fault]:
         """Every line of an image's text, usable or not."""
         entry = self.entries[i]

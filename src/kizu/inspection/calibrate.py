@@ -35,8 +35,8 @@ class Outline:
         return [(evidence(values[window][mask], self.core), window, mask) for window, mask in found]
 
 
-def best_level(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
-    """The level at which ``odds >= level`` has the highest pooled intersection over union with the truth.
+def best_level(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    """The level at which ``odds >= level`` has the highest pooled intersection over union with the truth, and that IoU.
 
     Args:
         pairs: (odds float (H, W), truth bool (H, W)) of held-out pictures.
@@ -51,7 +51,8 @@ def best_level(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
         outside += np.histogram(values[~truth], edges)[0]
     hits, wrong = np.cumsum(inside[::-1])[::-1], np.cumsum(outside[::-1])[::-1]
     overlap = hits / np.maximum(inside.sum() + wrong, 1)
-    return float(edges[int(np.argmax(overlap))])
+    best = int(np.argmax(overlap))
+    return float(edges[best]), float(overlap[best])
 
 
 def conformal_level(maxima: list[float], share: float) -> tuple[float, bool]:
@@ -80,7 +81,7 @@ def choose_outline(areas: list[float], pairs: list[tuple[np.ndarray, np.ndarray]
         pairs: (odds float (H, W), truth bool (H, W)) of held-out supports.
     """
     area = max(_SMALLEST, round(0.25 * float(np.quantile(areas, 0.1))))
-    return Outline(best_level(pairs), area, core=area)
+    return Outline(best_level(pairs)[0], area, core=area)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ def predict_dataset(
     """
     ids = [sample.id for sample in dataset]
     config = {"ids": ids, "card": inspector.card.to_json(), "min_score": min_score, "maps": score_maps, "embed": embed}
-    info = {"card": asdict(inspector.card), "min_score": min_score, "of": dataset.info.get("title", "")}
+    info = {"card": asdict(inspector.card), "scores kept from": min_score}
+    info |= {"pictures of": dataset.info["title"]} if dataset.info.get("title") else {}
     writer = ShardWriter(out, inspector.names, len(dataset), config, _SHARD, info)
     skips = Skips(strict)
 

@@ -14,7 +14,7 @@ def demo(
     *,
     data: Path | None = None,
     shots: int = 5,
-    images: int = 120,
+    images: int = 180,
     seed: int = 0,
 ) -> Done:
     """Run the whole story: make a product line, fit from a few labels, predict, evaluate, report.
@@ -23,7 +23,7 @@ def demo(
         out: the folder to write; one that an earlier demo made is made anew.
         data: a labelled data set of your own in place of the made one.
         shots: labelled pictures a class to fit from.
-        images: pictures of the made product line, half of them for the test.
+        images: pictures of the made product line, a third of them for the test.
         seed: of the made product line and of the fit.
 
     Raises:
@@ -76,7 +76,7 @@ def demo(
     report(results, truth=source, split=test_split, out=page)
 
     console.print(
-        "\n[bold]Now with your own pictures[/bold] (COCO, YOLO, VOC, labelme or PNG masks; five labelled ones will do):\n"
+        "\n[bold]Now your own pictures[/bold] (COCO, YOLO, VOC, labelme or PNG masks; five labelled ones do):\n"
         "    kizu check  line3/\n"
         "    kizu fit    line3/ --clean line3/good --out line3.kizu\n"
         "    kizu predict line3.kizu today/ results/\n"
@@ -114,7 +114,7 @@ def _made_line(folder: Path, images: int, seed: int) -> Path:
 
     if images < 20:
         raise KizuError(f"{images} pictures are too few to fit and to test; take 20 or more")
-    line = product_line(images - images // 2, images // 2, seed=seed)
+    line = product_line(images - images // 3, images // 3, seed=seed)
     with progress("drawing", len(line)) as step:
         drawn = []
         for sample in line:
@@ -125,7 +125,7 @@ def _made_line(folder: Path, images: int, seed: int) -> Path:
 
 
 def _splits(source: Path) -> tuple[str | None, str | None]:
-    """The splits to fit on and to test on; without both, the whole set serves (the support is left out of the figures)."""
+    """The splits to fit and to test on; without both the whole set serves, its support left out of the figures."""
     from kizu.core.dataset import Dataset
 
     there = Dataset.open(source).splits

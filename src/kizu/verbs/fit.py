@@ -63,7 +63,7 @@ def fit(
     skips = Skips(strict)
     data = Dataset.open(dataset).split(split)
     good = Dataset.open(clean) if clean is not None else (None if empty_is_clean else data[:0])
-    support = choose_support(data, classes, shots, good, seed, skips)
+    support = choose_support(data, classes, shots, good, seed, skips, false_alarms)
     with progress("fitting", steps(support)) as step:
         inspector, expected = fit_fewshot(support, false_alarms, seed, skips, step)
     inspector.save(out)

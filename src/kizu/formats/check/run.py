@@ -37,7 +37,8 @@ def problems(path: Path | str, format: str | None = None, watch: Callable | None
     except OSError as error:
         message = f"cannot be opened ({error.strerror or error})"
         return [Problem(ERROR, "cannot be opened", str(path), message=message, remedy="correct the path or its rights")]
-    found = [Problem(INFO, "note", str(path), message=note, remedy="good to know") for note in dataset.notes]
+    notes = [note for note in dataset.notes if "kizu check" not in note]  # such a note sums up what is listed below
+    found = [Problem(INFO, "note", str(path), message=note, remedy="good to know") for note in notes]
     if not len(dataset):
         message = "holds no image"
         found.append(
@@ -88,45 +89,46 @@ def _of_samples(dataset: Dataset, watch: Callable | None) -> list[Problem]:
 
 def _of_labels(dataset: Dataset, i: int, sample: Sample) -> Iterator[Problem | Instances]:
     """Problems of the labels of one image; the instances that could be used come last."""
-    things, faulty = None, False
-    file = ""
-    if hasattr(dataset._source, "things"):
-        things = []
-        try:
-            for item in dataset._source.things(int(dataset._indices[i])):
+    source, number = dataset._source, int(dataset._indices[i])
+    file, image, items, kept, faulty = "", sample.id, None, [], False
+    first: Fault | None = None  # of the image as a whole
+    try:
+        size = sample.size
+        if hasattr(source, "things"):
+            file, image = source.where(number)
+            for item in source.things(number):
                 if isinstance(item, Fault):
                     faulty = True
                     yield of_fault(item)
                 else:
-                    things.append(item)
-        except DataError as error:
-            if _is_of_image(error, sample):
-                return
-            yield of_error(error, "unreadable label", id=sample.id)
-            return
-    items = [thing.item for thing in things] if things is not None else None
-    try:
-        size = sample.size
+                    kept.append(item)
+            items = [thing.item for thing in kept]
         if not faulty:
-            found = sample.instances
-        else:
-            found, kept = None, []
-            for thing in things or []:
+            try:
+                found = sample.instances
+            except Fault as fault:
+                if items is None:
+                    raise
+                faulty, first = True, fault
+        if faulty:  # what is usable one by one
+            usable = []
+            for thing in kept:
                 try:
-                    decode(thing, size, file, sample.id)
-                    kept.append(thing)
+                    decode(thing, size, file, image)
+                    usable.append(thing)
                 except Fault as fault:
                     yield of_fault(fault)
-            items = [thing.item for thing in kept]
-            found = join(kept, size, file, sample.id)
+            if first is not None and len(usable) == len(kept):
+                yield of_fault(first)
+            items = [thing.item for thing in usable]
+            found = join(usable, size, file, image)
     except DataError as error:
         if not _is_of_image(error, sample):
             yield of_error(error, "unreadable label", id=sample.id)
         return
-    items = (
-        items if items is not None and len(items) == len(found) else [f"instance {k + 1}" for k in range(len(found))]
-    )
-    yield from instance_problems(found, items, size, file, sample.id, dataset.names)
+    if items is None or len(items) != len(found):
+        items = [f"instance {k + 1}" for k in range(len(found))]
+    yield from instance_problems(found, items, size, str(file), image, dataset.names)
     yield found
 
 

@@ -212,6 +212,8 @@ class MasksetSource:
 
     def _instances(self, record: dict[str, Any], size: tuple[int, int]) -> Instances:
         labels = record["labels"]
+        if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
+            raise ValueError("'labels' is not a list of whole numbers")
         count = len(labels)
         masks = None
         if record.get("layers") is not None:

@@ -1,0 +1,46 @@
+"""How the members of a scorer are mixed, chosen for each class on pictures that they have not seen.
+
+A crack is found best by a linear model on ridge filters, a broken edge by a forest on how unusual it is; one mixture
+does not serve both. The candidates are few, and one must beat the even mixture clearly, because the supports are few as
+well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from kizu.inspection.calibrate import best_level
+
+_MARGIN = 1.1  # relative gain of held-out IoU over the even mixture that a choice needs
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Weights of a scorer's members, and the Gaussian blur of the mixed map in cells (0 = none)."""
+
+    weights: tuple[float, ...]
+    blur: float
+
+    def apply(self, members: np.ndarray) -> np.ndarray:
+        """Member log odds float (M, h, w) of one class to one map float32 (h, w)."""
+        mixed = np.tensordot(np.array(self.weights, np.float32), np.asarray(members, np.float32), 1)
+        return cv2.GaussianBlur(mixed, (0, 0), self.blur) if self.blur else mixed
+
+
+EVEN = Mix((1 / 3, 1 / 3, 1 / 3), 0.0)
+_WEIGHTS = (EVEN.weights, (0.0, 0.5, 0.5), (0.0, 0.0, 1.0))
+CANDIDATES = [Mix(weights, blur) for blur in (0.0, 1.0, 2.0) for weights in _WEIGHTS]
+
+
+def choose_mix(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Mix:
+    """The mixture of the best pooled IoU on held-out supports.
+
+    Args:
+        pairs: (member log odds (M, h, w), truth bool (h, w)) of each held-out support, on the grid of cells.
+    """
+    scores = {mix: best_level([(mix.apply(members), truth) for members, truth in pairs])[1] for mix in CANDIDATES}
+    best = max(scores, key=scores.get)
+    return best if scores[best] > _MARGIN * scores[EVEN] else EVEN
