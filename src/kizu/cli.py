@@ -1,6 +1,7 @@
 """The command line, generated from the signatures and docstrings of the verbs: nothing here repeats them."""
 
 import importlib
+import inspect
 import os
 import sys
 
@@ -18,10 +19,18 @@ def build():
         version=__version__,
         default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
         result_action="return_value",
+        help_format="plaintext",  # Markdown would double the time of --help
     )
     for name, module in VERBS.items():
-        app.command(getattr(importlib.import_module(module), name), name=name)
+        verb = getattr(importlib.import_module(module), name)
+        app.command(verb, name=name, help=_description(verb))
     return app
+
+
+def _description(verb) -> str:
+    """What a docstring says before its sections, one line a paragraph, so that the terminal breaks the lines."""
+    text = (inspect.getdoc(verb) or "").split("\n\nArgs:")[0].replace("``", "")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import shapes, texture
+from format_samples import shapes, texture
 from pycocotools import mask as coco
 from pycocotools.coco import COCO
 
@@ -12,16 +12,27 @@ from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
 from kizu.core.images import encode_image
 from kizu.core.masks import Masks
-from kizu.formats.common.coco_out import xywh
 from kizu.formats.coco import probe
+from kizu.formats.common.coco_out import xywh
 
 
 def table(**fields) -> dict:
     """Two images of 32 x 40, two polygons, categories 3, 7, 90."""
-    images = [{"id": 12, "file_name": "a.png", "width": 40, "height": 32}, {"id": 3, "file_name": "b.png", "width": 40, "height": 32}]
+    images = [
+        {"id": 12, "file_name": "a.png", "width": 40, "height": 32},
+        {"id": 3, "file_name": "b.png", "width": 40, "height": 32},
+    ]
     square = [[2, 2, 12, 2, 12, 9, 2, 9]]
     annotations = [
-        {"id": 5, "image_id": 3, "category_id": 90, "bbox": [2, 2, 10, 7], "segmentation": square, "iscrowd": 0, "area": 70},
+        {
+            "id": 5,
+            "image_id": 3,
+            "category_id": 90,
+            "bbox": [2, 2, 10, 7],
+            "segmentation": square,
+            "iscrowd": 0,
+            "area": 70,
+        },
         {"id": 9, "image_id": 12, "category_id": 7, "bbox": [1, 1, 4, 4]},
     ]
     names = [{"id": 3, "name": "c"}, {"id": 90, "name": "a"}, {"id": 7, "name": "b"}]
@@ -54,8 +65,11 @@ def test_all_kinds_of_masks_are_those_of_pycocotools(tmp_path):
     polygons = [[3.3, 4.1, 20.7, 5.2, 9.9, 22.5], [25, 20, 35, 20, 35, 30]]
     base = {"image_id": 12, "category_id": 3, "bbox": [2, 12, 12, 12], "area": 1}
     things = [
-        {"size": [32, 40], "counts": code["counts"].decode()}, counts, polygons, polygons[0],
-    ]  # fmt: skip
+        {"size": [32, 40], "counts": code["counts"].decode()},
+        counts,
+        polygons,
+        polygons[0],
+    ]
     content = table(annotations=[base | {"id": k, "segmentation": s, "iscrowd": k % 2} for k, s in enumerate(things)])
     folder = place(tmp_path / "d", content)
     found = Dataset.open(folder)[0].instances
@@ -99,17 +113,25 @@ def test_boxes_in_the_fewest_digits(box, expected):
 
 LAYOUTS = {
     "roboflow": [("train/_annotations.coco.json", "train"), ("valid/_annotations.coco.json", "valid")],
-    "coco 2017": [("annotations/instances_train2017.json", "train2017"), ("annotations/instances_val2017.json", "val2017")],
-    "images by split": [("annotations/instances_train.json", "images/train"), ("annotations/instances_val.json", "images/val")],
+    "coco 2017": [
+        ("annotations/instances_train2017.json", "train2017"),
+        ("annotations/instances_val2017.json", "val2017"),
+    ],
+    "images by split": [
+        ("annotations/instances_train.json", "images/train"),
+        ("annotations/instances_val.json", "images/val"),
+    ],
     "flat": [("train.json", "images"), ("val.json", "images")],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("files", LAYOUTS.values(), ids=LAYOUTS)
 def test_split_layouts(tmp_path, files):
     for k, (file, below) in enumerate(files):
         name = f"{k}.png"
-        content = table(images=[{"id": 12, "file_name": name, "width": 40, "height": 32}], annotations=[table()["annotations"][1]])
+        content = table(
+            images=[{"id": 12, "file_name": name, "width": 40, "height": 32}], annotations=[table()["annotations"][1]]
+        )
         place(tmp_path / "d", content, file, [name], below)
     data = Dataset.open(tmp_path / "d")
     assert data.splits == {"train": 1, "val": 1}
@@ -123,7 +145,12 @@ def test_split_layouts(tmp_path, files):
 def test_the_same_file_name_in_two_splits(tmp_path):
     for part in ("train", "test"):
         place(tmp_path / "d", table(), f"{part}/_annotations.coco.json", below=part)
-    assert sorted(s.id for s in Dataset.open(tmp_path / "d")) == ["test/a.png", "test/b.png", "train/a.png", "train/b.png"]
+    assert sorted(s.id for s in Dataset.open(tmp_path / "d")) == [
+        "test/a.png",
+        "test/b.png",
+        "train/a.png",
+        "train/b.png",
+    ]
 
 
 @pytest.mark.parametrize("where", ["images", ".", "data"])
@@ -195,10 +222,16 @@ def test_a_broken_image_record_is_one_sample_that_cannot_be_used(tmp_path, recor
 
 
 FILES = {
-    "empty": "", "cut": '{"images": [', "not an object": "5", "results alone": "[]", "no images": "{}",
-    "images as text": '{"images": "x"}', "annotations as text": '{"images": [], "annotations": 5}',
-    "nested": "[" * 100_000, "a huge number": '{"images": [' + "1" * 10_000 + "]}",
-}  # fmt: skip
+    "empty": "",
+    "cut": '{"images": [',
+    "not an object": "5",
+    "results alone": "[]",
+    "no images": "{}",
+    "images as text": '{"images": "x"}',
+    "annotations as text": '{"images": [], "annotations": 5}',
+    "nested": "[" * 100_000,
+    "a huge number": '{"images": [' + "1" * 10_000 + "]}",
+}
 
 
 @pytest.mark.parametrize("text", FILES.values(), ids=FILES)

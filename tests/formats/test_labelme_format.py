@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import texture
+from format_samples import texture
 from skimage.draw import disk
 
 from kizu.core.dataset import Dataset
@@ -16,7 +16,13 @@ IMAGE = encode_image(texture(0, 32, 40))
 
 
 def shape(kind="polygon", points=((2, 2), (12, 2), (12, 9), (2, 9)), label="b", **fields):
-    return {"label": label, "points": [list(p) for p in points], "group_id": None, "shape_type": kind, "flags": {}} | fields
+    return {
+        "label": label,
+        "points": [list(p) for p in points],
+        "group_id": None,
+        "shape_type": kind,
+        "flags": {},
+    } | fields
 
 
 def make(root, shapes, name="x", image=True, **fields):
@@ -47,9 +53,12 @@ def test_circle_is_a_disc(tmp_path):
 
 @pytest.mark.parametrize(
     "kind, points, box",
-    [("line", ((5, 16), (35, 16)), [0, 11, 40, 21]), ("linestrip", ((5, 16), (20, 16), (35, 16)), [0, 11, 40, 21]),
-     ("point", ((20, 16),), [15, 11, 25, 21])],
-)  # fmt: skip
+    [
+        ("line", ((5, 16), (35, 16)), [0, 11, 40, 21]),
+        ("linestrip", ((5, 16), (20, 16), (35, 16)), [0, 11, 40, 21]),
+        ("point", ((20, 16),), [15, 11, 25, 21]),
+    ],
+)
 def test_lines_and_points_have_a_width(tmp_path, kind, points, box):
     found = Dataset.open(make(tmp_path, [shape(kind, points)]))[0].instances
     assert np.abs(found.boxes[0] - box).max() <= 1
@@ -67,7 +76,12 @@ def test_mask_shape_lies_on_its_inclusive_box(tmp_path):
 
 def test_shapes_of_a_group_are_one_instance(tmp_path):
     other = ((20, 20), (24, 20), (24, 24), (20, 24))
-    shapes = [shape(group_id=1), shape(points=other, group_id=1), shape(points=other, group_id=1, label="a"), shape(points=other)]
+    shapes = [
+        shape(group_id=1),
+        shape(points=other, group_id=1),
+        shape(points=other, group_id=1, label="a"),
+        shape(points=other),
+    ]
     found = Dataset.open(make(tmp_path, shapes))[0].instances
     assert sorted(found.masks.area.tolist()) == [16, 16, 86]
 
@@ -99,7 +113,10 @@ def test_folders_of_splits_and_clean_images(tmp_path):
     (tmp_path / "test" / "good.png").write_bytes(IMAGE)
     data = Dataset.open(tmp_path)
     assert [(s.id, s.split, len(s.instances)) for s in data] == [
-        ("good.png", "test", 0), ("test/x.png", "test", 0), ("train/x.png", "train", 1)]  # fmt: skip
+        ("good.png", "test", 0),
+        ("test/x.png", "test", 0),
+        ("train/x.png", "train", 1),
+    ]
     assert data.notes == ["1 of 3 images have no JSON; they count as clean"]
 
 
@@ -130,7 +147,9 @@ def test_shapes_that_cannot_be_used(tmp_path, record, field):
     assert len(data[1].instances) == 1
 
 
-@pytest.mark.parametrize("text", ["", "{", "5", "[]", '{"shapes": 5}', '{"shapes": null, "imagePath": 7}', "[" * 50_000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "5", "[]", '{"shapes": 5}', '{"shapes": null, "imagePath": 7}', "[" * 50_000]
+)
 def test_files_that_are_not_labelme(tmp_path, text):
     make(tmp_path, [shape()], "y")
     (tmp_path / "x.json").write_text(text)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import shapes, texture
+from format_samples import shapes, texture
 from PIL import Image
 
 from kizu.core.dataset import Dataset
@@ -79,7 +79,11 @@ KINDS = {
     "classes": (CLASSES, ["1", "2"], [0, 1, 1]),
     "classes in a palette": (as_palette(CLASSES), ["1", "2"], [0, 1, 1]),
     "classes in 16 bits": (CLASSES.astype(np.uint16) * 1000, ["1000", "2000"], [0, 1, 1]),
-    "classes and void": (np.where(shapes(32, 40)[1], 255, CLASSES * (1 - shapes(32, 40)[1])).astype(np.uint8), ["1", "2"], None),
+    "classes and void": (
+        np.where(shapes(32, 40)[1], 255, CLASSES * (1 - shapes(32, 40)[1])).astype(np.uint8),
+        ["1", "2"],
+        None,
+    ),
 }
 
 
@@ -200,11 +204,18 @@ def test_more_than_255_classes_take_16_bits(small, tmp_path):
 @pytest.mark.parametrize(
     "change, word",
     [
-        ({"labels": [0, 0]}, "holds instance 6, but samples.jsonl lists 2"), ({"labels": "x"}, "line 2"), ({"labels": None}, "line 2"),
-        ({"layers": "x"}, "line 2"), ({"boxes": [1]}, "line 2"), ({"attributes": 5}, "line 2"), ({"parents": [9] * 6}, "line 2"),
-        ({"image": 5}, "line 2"), ({"layers": 3}, r"first 01\.2\.png"), ({"mask": "../../x"}, "x.png"),
+        ({"labels": [0, 0]}, "holds instance 6, but samples.jsonl lists 2"),
+        ({"labels": "x"}, "line 2"),
+        ({"labels": None}, "line 2"),
+        ({"layers": "x"}, "line 2"),
+        ({"boxes": [1]}, "line 2"),
+        ({"attributes": 5}, "line 2"),
+        ({"parents": [9] * 6}, "line 2"),
+        ({"image": 5}, "line 2"),
+        ({"layers": 3}, r"first 01\.2\.png"),
+        ({"mask": "../../x"}, "x.png"),
     ],
-)  # fmt: skip
+)
 def test_a_broken_line_spoils_its_image_alone(small, tmp_path, change, word):
     small.write(tmp_path / "out", "masks")
     path = tmp_path / "out/samples.jsonl"

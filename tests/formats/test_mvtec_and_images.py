@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import texture
+from format_samples import texture
 
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
@@ -31,13 +31,14 @@ BOTTLE = ["train/good/000.png", "test/good/000.png", "test/broken/000.png", "tes
 @pytest.mark.parametrize(
     "masks, count",
     [
-        ({"ground_truth/broken/000_mask.png": MASK}, 2), ({"ground_truth/broken/000.png": MASK}, 2),
+        ({"ground_truth/broken/000_mask.png": MASK}, 2),
+        ({"ground_truth/broken/000.png": MASK}, 2),
         ({"ground_truth/broken/000_mask.png": MASK // 255 * 3}, 2),
         ({"ground_truth/broken/000/000.png": MASK, "ground_truth/broken/000/001.png": MASK[::-1].copy()}, 4),
         ({"ground_truth/broken/000_mask.png": MASK.astype(np.uint16) * 257}, 2),
     ],
     ids=["suffix", "no suffix", "small numbers", "LOCO", "16 bits"],
-)  # fmt: skip
+)
 def test_reading(tmp_path, masks, count):
     data = Dataset.open(make(tmp_path, BOTTLE, masks))
     assert data.names == ("a scratch", "broken")
@@ -79,7 +80,11 @@ def test_writing_puts_defects_under_test_and_says_so(small, tmp_path):
     assert any("'combined'" in text for text in losses)
     data = Dataset.open(tmp_path / "out")
     assert sorted((s.split, s.meta["image_label"]) for s in data) == [
-        ("test", "Kratzer ü傷"), ("test", "combined"), ("test", "combined"), ("train", "good")]  # fmt: skip
+        ("test", "Kratzer ü傷"),
+        ("test", "combined"),
+        ("test", "combined"),
+        ("train", "good"),
+    ]
     union = next(s for s in data if s.id.endswith("first 01.png")).instances.masks.union()
     np.testing.assert_array_equal(union, small[0].instances.masks.union())
 
@@ -96,7 +101,12 @@ def test_classes_lead_nowhere_else(tmp_path):
 def test_images_with_and_without_splits(tmp_path):
     data = Dataset.open(make(tmp_path, ["b.png", "sub/ü x.png", "train/1.png", "val/1.png", "test/2.png"]))
     assert [(s.id, s.split) for s in data] == [
-        ("b.png", ""), ("sub/ü x.png", ""), ("2.png", "test"), ("train/1.png", "train"), ("val/1.png", "val")]  # fmt: skip
+        ("b.png", ""),
+        ("sub/ü x.png", ""),
+        ("2.png", "test"),
+        ("train/1.png", "train"),
+        ("val/1.png", "val"),
+    ]
     assert data.names == () and all(len(s.instances) == 0 for s in data)
 
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import DATA, assert_identical, assert_same
+from format_samples import DATA, assert_identical, assert_same
 
 from kizu.core.dataset import Dataset, formats
 from kizu.core.errors import KizuError
@@ -49,11 +49,22 @@ def test_written_twice_the_bytes_are_the_same(small, tmp_path, name):
 @pytest.mark.parametrize(
     "name, word",
     [
-        ("yolo", "groups"), ("yolo", "crowd"), ("yolo", "attributes"), ("yolo", "polygon has no place"), ("yolo", "Fields"),
-        ("yolo", "links"), ("yolo", "empty masks"), ("voc", "overlaps|share"), ("voc", "scores"), ("voc", "groups"),
-        ("mvtec", "scores"), ("mvtec", "several classes"), ("mvtec", "groups"), ("mvtec", "without a mask"),
+        ("yolo", "groups"),
+        ("yolo", "crowd"),
+        ("yolo", "attributes"),
+        ("yolo", "polygon has no place"),
+        ("yolo", "Fields"),
+        ("yolo", "links"),
+        ("yolo", "empty masks"),
+        ("voc", "overlaps|share"),
+        ("voc", "scores"),
+        ("voc", "groups"),
+        ("mvtec", "scores"),
+        ("mvtec", "several classes"),
+        ("mvtec", "groups"),
+        ("mvtec", "without a mask"),
     ],
-)  # fmt: skip
+)
 def test_losses_are_told(rich, tmp_path, name, word):
     losses = rich.write(tmp_path / "out", name)
     assert any(part.lower() in text.lower() for text in losses for part in word.split("|")), losses
@@ -105,7 +116,7 @@ def test_arrays_in_memory_are_written_as_png(small, tmp_path, name):
 
 
 def test_every_format_says_what_it_is():
-    assert list(formats())[0] == "shards"
+    assert next(iter(formats())) == "shards"
     assert list(formats())[-1] == "images"
     assert {"coco", "yolo", "voc", "mvtec", "labelme", "masks"} < set(formats())
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import texture
+from format_samples import texture
 from PIL import Image
 
 from kizu.core.dataset import Dataset
@@ -38,7 +38,12 @@ def test_boxes_count_from_one_and_include_their_ends(tmp_path):
 def test_written_sides(small, tmp_path):
     small.write(tmp_path / "out", "voc")
     text = (tmp_path / "out" / "Annotations" / "boxes ü傷.xml").read_text("utf-8")
-    assert "<xmin>2</xmin>" in text and "<ymin>3</ymin>" in text and "<xmax>11</xmax>" in text and "<ymax>12</ymax>" in text
+    assert (
+        "<xmin>2</xmin>" in text
+        and "<ymin>3</ymin>" in text
+        and "<xmax>11</xmax>" in text
+        and "<ymax>12</ymax>" in text
+    )
     raster = np.asarray(Image.open(tmp_path / "out" / "SegmentationObject" / "a b" / "first 01.png"))
     np.testing.assert_array_equal(raster == 2, small[0].instances.masks.dense(1))
     classes = Image.open(tmp_path / "out" / "SegmentationClass" / "a b" / "first 01.png")
@@ -48,9 +53,21 @@ def test_written_sides(small, tmp_path):
 
 def test_splits_of_lists(tmp_path):
     for name in "abc":
-        make(tmp_path, "<annotation/>", name, ImageSets__Main__train="a\n", ImageSets__Main__val="b\n",
-             ImageSets__Main__trainval="a\nb\n", ImageSets__Main__cat_train="c 1\n", ImageSets__Main__test="c  1\n")  # fmt: skip
-    assert [(s.id, s.split) for s in Dataset.open(tmp_path)] == [("a.png", "train"), ("b.png", "val"), ("c.png", "test")]
+        make(
+            tmp_path,
+            "<annotation/>",
+            name,
+            ImageSets__Main__train="a\n",
+            ImageSets__Main__val="b\n",
+            ImageSets__Main__trainval="a\nb\n",
+            ImageSets__Main__cat_train="c 1\n",
+            ImageSets__Main__test="c  1\n",
+        )
+    assert [(s.id, s.split) for s in Dataset.open(tmp_path)] == [
+        ("a.png", "train"),
+        ("b.png", "val"),
+        ("c.png", "test"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +75,10 @@ def test_splits_of_lists(tmp_path):
     [
         ('<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><annotation>&b;</annotation>', "document type"),
         ('<?xml version="1.0"?><!DOCTYPE x SYSTEM "file:///etc/passwd"><annotation/>', "document type"),
-        ("<annotation>", "XML"), ("", "XML"), ("\x00\x01", "XML"), ("<annotation>&nbsp;</annotation>", "XML"),
+        ("<annotation>", "XML"),
+        ("", "XML"),
+        ("\x00\x01", "XML"),
+        ("<annotation>&nbsp;</annotation>", "XML"),
         (f"<annotation>{THING.format(name='', box=SIDES)}</annotation>", "field 'name'"),
         (f"<annotation>{THING.format(name='a', box='')}</annotation>", "field 'bndbox'"),
         (f"<annotation>{THING.format(name='a', box=SIDES.replace('40', 'x'))}</annotation>", "field 'bndbox'"),
@@ -66,7 +86,7 @@ def test_splits_of_lists(tmp_path):
         (f"<annotation>{THING.format(name='a', box=SIDES.replace('40', '-9'))}</annotation>", "ends before"),
         ("<annotation><size><width>32</width><height>40</height></size></annotation>", "image is"),
     ],
-)  # fmt: skip
+)
 def test_xml_that_cannot_be_used(tmp_path, xml, word):
     make(tmp_path, "<annotation/>", "good")
     data = Dataset.open(make(tmp_path, xml, "bad"))

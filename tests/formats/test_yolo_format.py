@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import shapes, texture
+from format_samples import shapes, texture
 
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
@@ -31,13 +31,13 @@ NAMES = {
     "block": ("names:\n- it's\n- 'don''t'\n- \"q\\\"\"", ["it's", "don't", 'q"']),
     "indented block": ("names:   # classes\n  - a\n\n  # between\n  - b\ntrain: x", ["a", "b"]),
     "dictionary": ("names:\n  0: a\n  1: 'b: c'\n", ["a", "b: c"]),
-    "inline dictionary": ("names: {0: a, 1: \"b, c\"}", ["a", "b, c"]),
+    "inline dictionary": ('names: {0: a, 1: "b, c"}', ["a", "b, c"]),
     "dictionary with a gap": ("names:\n  2: c\n  0: a", ["a", "class 1", "c"]),
     "one": ("names: [defect]", ["defect"]),
     "unicode and quotes": ('names:\n  0: "Kratzer ü傷"\n  1: "a\\u00e9"', ["Kratzer ü傷", "aé"]),
     "foreign keys": ("download: |\n  import os\n  print('x: y')\nroboflow:\n  a: {b: c}\nnames: [a]", ["a"]),
     "windows lines": ("train: images\r\nnames:\r\n- a\r\n- b\r\n", ["a", "b"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text, names", NAMES.values(), ids=NAMES)
@@ -49,11 +49,16 @@ def test_names(tmp_path, text, names):
 @pytest.mark.parametrize(
     "text, word",
     [
-        ("names: [a, [b]]", "names"), ("names: [a, b", "names"), ("names:\n  0: a\n  x: b", "whole numbers"),
-        ("names:\n  0:\n    a: b", "names"), ("names: [a, a]", "twice"), ("just words", "line 3"),
-        ("names:\n  -1: a", "names"), ("names: {999999999: a}", "count from 0"),
+        ("names: [a, [b]]", "names"),
+        ("names: [a, b", "names"),
+        ("names:\n  0: a\n  x: b", "whole numbers"),
+        ("names:\n  0:\n    a: b", "names"),
+        ("names: [a, a]", "twice"),
+        ("just words", "line 3"),
+        ("names:\n  -1: a", "names"),
+        ("names: {999999999: a}", "count from 0"),
     ],
-)  # fmt: skip
+)
 def test_names_that_are_not_understood(tmp_path, text, word):
     make(tmp_path, {"data.yaml": f"path: .\nval: images\n{text}\n", "images/a.png": None, "labels/a.txt": ""})
     with pytest.raises(KizuError, match=word):
@@ -72,30 +77,55 @@ BOX = "0 0.5 0.5 0.25 0.5\n"
 LAYOUTS = {
     "images and labels": ({"classes.txt": "a\nb", "images/x.png": None, "labels/x.txt": BOX}, {"": ["x.png"]}),
     "with splits": (
-        {"data.yaml": "train: images/train\nval: images/val\nnames: [a]", "images/train/x.png": None, "images/val/y.png": None,
-         "labels/train/x.txt": BOX, "labels/val/y.txt": BOX}, {"train": ["x.png"], "val": ["y.png"]},
+        {
+            "data.yaml": "train: images/train\nval: images/val\nnames: [a]",
+            "images/train/x.png": None,
+            "images/val/y.png": None,
+            "labels/train/x.txt": BOX,
+            "labels/val/y.txt": BOX,
+        },
+        {"train": ["x.png"], "val": ["y.png"]},
     ),
     "without data.yaml": (
-        {"classes.txt": "a", "images/train/x.png": None, "images/test/x.png": None, "labels/train/x.txt": BOX,
-         "labels/test/x.txt": BOX}, {"train": ["train/x.png"], "test": ["test/x.png"]},
+        {
+            "classes.txt": "a",
+            "images/train/x.png": None,
+            "images/test/x.png": None,
+            "labels/train/x.txt": BOX,
+            "labels/test/x.txt": BOX,
+        },
+        {"train": ["train/x.png"], "test": ["test/x.png"]},
     ),
     "roboflow": (
-        {"data.yaml": "train: ../train/images\nval: ../valid/images\nnames: [a]\nroboflow:\n  url: x", "train/images/x.png": None,
-         "valid/images/y.png": None, "train/labels/x.txt": BOX, "valid/labels/y.txt": BOX}, {"train": ["x.png"], "val": ["y.png"]},
+        {
+            "data.yaml": "train: ../train/images\nval: ../valid/images\nnames: [a]\nroboflow:\n  url: x",
+            "train/images/x.png": None,
+            "valid/images/y.png": None,
+            "train/labels/x.txt": BOX,
+            "valid/labels/y.txt": BOX,
+        },
+        {"train": ["x.png"], "val": ["y.png"]},
     ),
     "lists": (
-        {"data.yaml": "train: train.txt\nnames: [a]", "train.txt": "./images/x.png\n", "images/x.png": None, "labels/x.txt": BOX},
+        {
+            "data.yaml": "train: train.txt\nnames: [a]",
+            "train.txt": "./images/x.png\n",
+            "images/x.png": None,
+            "labels/x.txt": BOX,
+        },
         {"train": ["x.png"]},
     ),
     "train and val in one folder": (
-        {"data.yaml": "train: images\nval: images\nnames: [a]", "images/x.png": None, "labels/x.txt": BOX}, {"": ["x.png"]},
+        {"data.yaml": "train: images\nval: images\nnames: [a]", "images/x.png": None, "labels/x.txt": BOX},
+        {"": ["x.png"]},
     ),
     "beside the images": ({"classes.txt": "a", "x.png": None, "x.txt": BOX}, {"": ["x.png"]}),
     "sub-folders and spaces": (
-        {"classes.txt": "a", "images/p q/ü x.png": None, "labels/p q/ü x.txt": BOX}, {"": ["p q/ü x.png"]},
+        {"classes.txt": "a", "images/p q/ü x.png": None, "labels/p q/ü x.txt": BOX},
+        {"": ["p q/ü x.png"]},
     ),
     "no class list": ({"images/x.png": None, "labels/x.txt": BOX}, {"": ["x.png"]}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("files, ids", LAYOUTS.values(), ids=LAYOUTS)
@@ -117,7 +147,9 @@ LINES = {
 
 @pytest.mark.parametrize("line, box, area", LINES.values(), ids=LINES)
 def test_lines(tmp_path, line, box, area):
-    data = Dataset.open(make(tmp_path, {"classes.txt": "a\nb", "images/x.png": None, "labels/x.txt": "\n" + line + "\n\n"}))
+    data = Dataset.open(
+        make(tmp_path, {"classes.txt": "a\nb", "images/x.png": None, "labels/x.txt": "\n" + line + "\n\n"})
+    )
     found = data[0].instances
     assert found.labels.tolist() == [1] and found.boxes.tolist() == [box]
     assert (found.masks is None) if area is None else (found.masks.area.tolist() == [area])
@@ -126,16 +158,33 @@ def test_lines(tmp_path, line, box, area):
 
 def test_boxes_and_polygons_in_one_text(tmp_path):
     text = LINES["box"][0] + "\n" + LINES["polygon"][0]
-    found = Dataset.open(make(tmp_path, {"classes.txt": "a\nb", "images/x.png": None, "labels/x.txt": text}))[0].instances
+    found = Dataset.open(make(tmp_path, {"classes.txt": "a\nb", "images/x.png": None, "labels/x.txt": text}))[
+        0
+    ].instances
     assert found.attributes["has_mask"].tolist() == [False, True]
     assert found.boxes.tolist() == [LINES["box"][1], LINES["polygon"][1]]
 
 
 @pytest.mark.parametrize(
-    "line", ["x 0.5 0.5 0.1 0.1", "2 0.5 0.5 0.1 0.1", "-1 0.5 0.5 0.1 0.1", "0.5 0.5 0.5 0.1 0.1", "0 0.5 0.5", "0",
-             "0 nan 0.5 0.1 0.1", "0 inf 0.5 0.1 0.1", "0 0.5 0.5 -0.1 0.1", "0 100 200 30 40", "0 0.5 0.5 0.1 0.1 7",
-             "0 0.1 0.1 0.2 0.2 0.3 0.3 0.4", "0 10 10 20 20 30 10", "1e400 0 0 0 0", "9" * 400 + " 0 0 0 0"],
-)  # fmt: skip
+    "line",
+    [
+        "x 0.5 0.5 0.1 0.1",
+        "2 0.5 0.5 0.1 0.1",
+        "-1 0.5 0.5 0.1 0.1",
+        "0.5 0.5 0.5 0.1 0.1",
+        "0 0.5 0.5",
+        "0",
+        "0 nan 0.5 0.1 0.1",
+        "0 inf 0.5 0.1 0.1",
+        "0 0.5 0.5 -0.1 0.1",
+        "0 100 200 30 40",
+        "0 0.5 0.5 0.1 0.1 7",
+        "0 0.1 0.1 0.2 0.2 0.3 0.3 0.4",
+        "0 10 10 20 20 30 10",
+        "1e400 0 0 0 0",
+        "9" * 400 + " 0 0 0 0",
+    ],
+)
 def test_lines_that_cannot_be_used(tmp_path, line):
     text = f"0 0.5 0.5 0.25 0.5\n{line}\n"
     data = Dataset.open(make(tmp_path, {"classes.txt": "a\nb", "images/x.png": None, "labels/x.txt": text}))

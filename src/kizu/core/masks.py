@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from kizu.core import rle
 from kizu.core.errors import DataError
 
 Segmentation = dict | list  # COCO: an RLE dictionary, or a list of polygons
+_MOST_LISTED = 65_535  # ids up to here are looked up in a table
 
 
 class Masks:
@@ -78,7 +80,8 @@ class Masks:
                 mask = (mask if mask.dtype == bool else mask != 0).view(np.uint8)
             mask = np.ascontiguousarray(mask)
             x, y, width, height = cv2.boundingRect(mask) if mask.size else (0, 0, 0, 0)
-            runs.append(rle.encode_crop(mask, x, y, x + width, y + height))
+            crop = mask[y : y + height, x : x + width] != 0
+            runs.append(rle.encode_crop(crop.view(np.uint8), x, y, mask.shape[0]))
         if size is None:
             raise DataError("no mask and no frame size; pass size=(height, width)")
         return cls._from_runs(runs, (int(size[0]), int(size[1])))
@@ -103,28 +106,25 @@ class Masks:
             raise DataError(f"ids {twice} are asked for twice; name each once")
         if raster.size == 0:
             return cls._from_runs([np.zeros((0, 2), np.uint32)] * len(wanted or []), raster.shape)
-        low, high = int(raster.min()), int(raster.max())
-        if low < 0 or high > 4_000_000:  # sparse ids: renumber them densely first
-            values, inverse = np.unique(raster, return_inverse=True)
-            dense = np.ascontiguousarray(inverse.reshape(raster.shape), np.int32)
-            place = {value: k for k, value in enumerate(values.tolist())}
-            wanted = [value for value in place if value != 0] if wanted is None else wanted
-            slots = np.full(len(values), -1, np.int32)
-            for n, value in enumerate(wanted):
-                if value in place:
-                    slots[place[value]] = n
+        # The compiled pass takes 32 or 64 bits and compares only, so that the sign does not matter to it.
+        small = raster.dtype.itemsize < 4 or raster.dtype.kind == "b"
+        native = np.ascontiguousarray(raster, np.int32 if small else raster.dtype.newbyteorder("="))
+        positions, values = rle.label_changes(native.view(f"i{native.dtype.itemsize}"))
+        values = values.view(native.dtype)
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high > _MOST_LISTED:  # sparse ids: renumber them first
+            known, values = np.unique(values, return_inverse=True)
+            place = {value: k for k, value in enumerate(known.tolist())}
         else:
-            dense = np.ascontiguousarray(raster, np.int32)
-            if wanted is None:
-                present = np.zeros(high + 1, bool)
-                present[dense.ravel()] = True
-                present[0] = False
-                wanted = np.nonzero(present)[0].tolist()
-            slots = np.full(high + 1, -1, np.int32)
-            for n, value in enumerate(wanted):
-                if 0 <= value <= high:
-                    slots[value] = n
-        runs, offsets = rle.encode_labels(dense, slots, len(wanted))
+            there = np.zeros(high + 1, bool)
+            there[values] = True
+            place = {value: value for value in np.flatnonzero(there).tolist()}
+        wanted = [value for value in place if value != 0] if wanted is None else wanted
+        slots = np.full(max(place.values()) + 1, -1, np.int32)
+        for n, value in enumerate(wanted):
+            if value in place:
+                slots[place[value]] = n
+        runs, offsets = rle.encode_labels(positions, slots[values], len(wanted), raster.size)
         return cls(runs, offsets, raster.shape)
 
     @classmethod
@@ -192,21 +192,21 @@ class Masks:
     def dense(self, i: int) -> np.ndarray:
         """Mask ``i`` as bool (H, W)."""
         out = np.zeros(self.size, np.uint8)
-        rle.decode(self._own(i), self.size[0], 0, 0, out)
+        rle.decode(self._own(i), self.size[0], self._boxes[i], 0, 0, out)
         return out.view(bool)
 
     def crop(self, i: int) -> tuple[np.ndarray, tuple[int, int]]:
         """Mask ``i`` inside its box, bool (h, w), and the box's corner (x, y)."""
         x0, y0, x1, y1 = (int(v) for v in self._boxes[i])
         out = np.zeros((y1 - y0, x1 - x0), np.uint8)
-        rle.decode(self._own(i), self.size[0], x0, y0, out)
+        rle.decode(self._own(i), self.size[0], self._boxes[i], x0, y0, out)
         return out.view(bool), (x0, y0)
 
     def union(self) -> np.ndarray:
         """Pixels of any mask, bool (H, W)."""
-        out = np.zeros(self.size, np.uint8)
-        rle.decode(self._runs, self.size[0], 0, 0, out)
-        return out.view(bool)
+        if len(self) == 1:
+            return self.dense(0)
+        return self._from_runs([rle.join(self._runs)], self.size).dense(0)
 
     def to_label_map(self, ids: Sequence[int] | None = None) -> np.ndarray:
         """Id raster int32 (H, W): mask i painted with ``ids[i]`` (by default i + 1), later masks over earlier ones.
@@ -245,12 +245,21 @@ class Masks:
 
     def codes(self) -> list[bytes]:
         """COCO's compressed run-length string of each mask."""
-        pixels = self.size[0] * self.size[1]
-        return [rle.pack(rle.to_counts(self._own(i), pixels)).tobytes() for i in range(len(self))]
+        data, ends = rle.pack(self._runs, self._offsets, self.size[0] * self.size[1])
+        text, ends = data.tobytes(), ends.tolist()
+        return [text[start:end] for start, end in pairwise(ends)]
 
     @classmethod
     def from_codes(cls, codes: Iterable[bytes], size: tuple[int, int]) -> Masks:
         """The inverse of :meth:`codes`. Raises DataError on a broken code or one of another frame size."""
+        codes = list(codes)
+        ends = np.zeros(len(codes) + 1, np.int64)
+        np.cumsum([len(code) for code in codes], out=ends[1:])
+        data = np.frombuffer(b"".join(codes), np.uint8)
+        runs, offsets = rle.unpack_all(data, ends, int(size[0]) * int(size[1]))
+        if len(offsets) == len(ends):
+            return cls(runs, offsets, size)
+        # One is broken; one by one they tell which.
         return cls.from_coco([{"size": size, "counts": code} for code in codes], size)
 
     def to_coco(self, compressed: bool = True) -> list[dict]:

@@ -8,129 +8,189 @@ import numpy as np
 
 from kizu.core.jit import jit
 
-_STRIP = 32  # columns copied at a time, so that a row-major raster is read along its rows
+_BLOCK = 64  # pixels compared at a time; where none differs from the one above, nothing more is done
 
 
 @jit
-def encode_crop(mask: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-    """Runs ``uint32 (R, 2)`` of a row-major mask ``(H, W)``; any value but zero is inside.
+def _changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the pixels of a row-major raster (H, W) differ from those above, column by column.
+
+    Masks are smooth, so that almost all pixels equal the one above: the raster is read along its rows, a block at a
+    time, and only the few changes are brought into the order of columns.
+
+    Returns:
+        rows int32 (K,), ascending in each column, and starts int64 (W + 1): those of column x are
+        ``rows[starts[x]:starts[x + 1]]``.
+    """
+    height, width = raster.shape
+    found = np.empty(8 * width + 64, np.int64)  # row << 32 | column
+    total = 0
+    for y in range(1, height):
+        if total + width + _BLOCK > len(found):
+            larger = np.empty(2 * len(found) + width, np.int64)
+            larger[:total] = found[:total]
+            found = larger
+        row, above = raster[y], raster[y - 1]
+        for x0 in range(0, width, _BLOCK):
+            here, over = row[x0 : x0 + _BLOCK], above[x0 : x0 + _BLOCK]
+            differ = raster.dtype.type(0)
+            for x in range(len(here)):
+                differ |= here[x] ^ over[x]
+            if differ:
+                for x in range(len(here)):
+                    found[total] = (y << 32) | (x0 + x)  # kept if the total goes up; a branch would cost more
+                    total += here[x] != over[x]
+    starts = np.zeros(width + 1, np.int64)
+    for k in range(total):
+        starts[(found[k] & 0xFFFFFFFF) + 1] += 1
+    starts = np.cumsum(starts)
+    place = starts[:-1].copy()
+    rows = np.empty(total, np.int32)
+    for k in range(total):
+        x = found[k] & 0xFFFFFFFF
+        rows[place[x]] = found[k] >> 32
+        place[x] += 1
+    return rows, starts
+
+
+@jit
+def encode_crop(crop: np.ndarray, left: int, top: int, height: int) -> np.ndarray:
+    """Runs ``uint32 (R, 2)`` of a mask of which a crop is given.
 
     Args:
-        left, top, right, bottom: a box that holds all of the mask, ends exclusive; pixels beyond it are not looked at.
+        crop: uint8 (h, w) of zeros and ones, row-major; all of the mask lies in it.
+        left, top: where its corner lies in the frame.
+        height: of the frame.
     """
-    height = mask.shape[0]
-    tall = bottom - top
-    runs = np.empty(((right - left) * ((tall + 1) // 2), 2), np.uint32)
+    tall, wide = crop.shape
+    if tall == 0 or wide == 0:
+        return np.empty((0, 2), np.uint32)
+    rows, starts = _changes(crop)
+    runs = np.empty((len(rows) // 2 + wide, 2), np.uint32)
     count = 0
-    strip = np.empty((_STRIP, tall), np.uint8)
-    for x0 in range(left, right, _STRIP):
-        x1 = min(x0 + _STRIP, right)
-        for y in range(tall):
-            for x in range(x0, x1):
-                strip[x - x0, y] = mask[top + y, x]
-        for x in range(x0, x1):
-            column = strip[x - x0]
-            base = x * height + top
-            y = 0
-            while y < tall:
-                while y < tall and column[y] == 0:
-                    y += 1
-                if y == tall:
+    for x in range(wide):
+        base = (left + x) * height + top
+        start = base
+        inside = crop[0, x] != 0
+        for k in range(starts[x], starts[x + 1] + 1):
+            if k == starts[x + 1]:
+                if not inside:
                     break
-                start = y
-                while y < tall and column[y] != 0:
-                    y += 1
-                if count and runs[count - 1, 1] == base + start:  # goes on from the foot of the last column
-                    runs[count - 1, 1] = base + y
+                position = base + tall
+            else:
+                position = base + rows[k]
+            if inside:
+                if count and runs[count - 1, 1] == start:  # goes on from the foot of the last column
+                    runs[count - 1, 1] = position
                 else:
-                    runs[count, 0] = base + start
-                    runs[count, 1] = base + y
+                    runs[count, 0] = start
+                    runs[count, 1] = position
                     count += 1
+            start = position
+            inside = not inside
     return runs[:count].copy()
 
 
 @jit
-def encode_labels(raster: np.ndarray, slots: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """All masks of an id raster in one pass.
+def label_changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An id raster (H, W), row-major and not empty, as stretches of one id.
+
+    Returns:
+        positions int64 (K,) where a stretch begins, the first being 0, and its id (K,) of the raster's type.
+    """
+    height, width = raster.shape
+    rows, starts = _changes(raster)
+    positions = np.empty(len(rows) + width, np.int64)
+    values = np.empty(len(rows) + width, raster.dtype)
+    count = 0
+    for x in range(width):
+        value = raster[0, x]
+        if count == 0 or values[count - 1] != value:
+            positions[count] = x * height
+            values[count] = value
+            count += 1
+        for k in range(starts[x], starts[x + 1]):
+            positions[count] = x * height + rows[k]
+            values[count] = raster[rows[k], x]
+            count += 1
+    return positions[:count], values[:count]
+
+
+@jit
+def encode_labels(positions: np.ndarray, slots: np.ndarray, count: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """All masks of an id raster.
 
     Args:
-        raster: int32 (H, W), row-major, values 0 .. len(slots) - 1.
-        slots: int32, the mask number of each id, or -1.
+        positions: int64 (K,), the beginnings of :func:`label_changes`.
+        slots: int32 (K,), the mask number of each stretch, or -1.
         count: number of masks.
+        pixels: of the frame.
 
     Returns:
         runs uint32 (R, 2) grouped by mask, offsets int64 (count + 1).
     """
-    height, width = raster.shape
-    capacity = max(1024, 2 * width)
-    found = np.empty((capacity, 3), np.int64)
-    total = 0
-    strip = np.empty((_STRIP, height), np.int32)
-    current = np.int32(-1)
-    value = np.int32(-1)
-    start = 0
-    for x0 in range(0, width, _STRIP):
-        x1 = min(x0 + _STRIP, width)
-        for y in range(height):
-            for x in range(x0, x1):
-                strip[x - x0, y] = raster[y, x]
-        for x in range(x0, x1):
-            column = strip[x - x0]
-            for y in range(height):
-                if column[y] == value:
-                    continue
-                value = column[y]
-                slot = slots[value]
-                if slot == current:
-                    continue
-                position = x * height + y
-                if current >= 0:
-                    if total == capacity:
-                        capacity *= 2
-                        larger = np.empty((capacity, 3), np.int64)
-                        larger[:total] = found[:total]
-                        found = larger
-                    found[total, 0] = current
-                    found[total, 1] = start
-                    found[total, 2] = position
-                    total += 1
-                current = slot
-                start = position
     offsets = np.zeros(count + 1, np.int64)
-    for i in range(total):
-        offsets[found[i, 0] + 1] += 1
-    if current >= 0:
-        offsets[current + 1] += 1
+    for k in range(len(slots)):
+        if slots[k] >= 0 and (k == 0 or slots[k - 1] != slots[k]):
+            offsets[slots[k] + 1] += 1
     offsets = np.cumsum(offsets)
     runs = np.empty((offsets[-1], 2), np.uint32)
     place = offsets[:-1].copy()
-    for i in range(total):
-        slot = found[i, 0]
-        runs[place[slot], 0] = found[i, 1]
-        runs[place[slot], 1] = found[i, 2]
-        place[slot] += 1
-    if current >= 0:
-        runs[place[current], 0] = start
-        runs[place[current], 1] = height * width
+    for k in range(len(slots)):
+        slot = slots[k]
+        if slot < 0:
+            continue
+        if k == 0 or slots[k - 1] != slot:
+            runs[place[slot], 0] = positions[k]
+        if k + 1 == len(slots) or slots[k + 1] != slot:
+            runs[place[slot], 1] = positions[k + 1] if k + 1 < len(slots) else pixels
+            place[slot] += 1
     return runs, offsets
 
 
 @jit
-def decode(runs: np.ndarray, height: int, left: int, top: int, out: np.ndarray) -> None:
-    """Set the pixels of ``out`` (row-major crop whose corner is at (top, left)) that the runs cover."""
-    tall, wide = out.shape
+def decode(runs: np.ndarray, height: int, box: np.ndarray, left: int, top: int, out: np.ndarray) -> None:
+    """Set the pixels of one mask in ``out``, uint8 and zero inside the box.
+
+    The ends of each run are marked, then every row is the row above with its marks turned over.
+
+    Args:
+        height: of the frame.
+        box: int (4,), XYXY, holds all runs.
+        left, top: ``out`` is row-major and its corner is pixel (top, left) of the frame.
+    """
+    bottom = np.int64(box[3])
     for r in range(len(runs)):
-        position = np.int64(runs[r, 0])
-        end = np.int64(runs[r, 1])
+        position, end = np.int64(runs[r, 0]), np.int64(runs[r, 1])
+        x = position // height
         while position < end:
-            x = position // height
-            stop = min(end, (x + 1) * height)
-            if left <= x < left + wide:
-                y0 = max(position - x * height - top, 0)
-                y1 = min(stop - x * height - top, tall)
-                for y in range(y0, y1):
-                    out[y, x - left] = 1
+            foot = (x + 1) * height
+            stop = min(end, foot)
+            out[position - x * height - top, x - left] ^= 1
+            if stop - x * height < bottom:
+                out[stop - x * height - top, x - left] ^= 1
             position = stop
+            x += 1
+    first, last = box[0] - left, box[2] - left
+    for y in range(box[1] - top + 1, bottom - top):
+        row, above = out[y, first:last], out[y - 1, first:last]
+        for x in range(len(row)):
+            row[x] ^= above[x]
+
+
+@jit
+def join(runs: np.ndarray) -> np.ndarray:
+    """The runs of all masks together as those of one mask: sorted, disjoint, never touching."""
+    order = np.argsort(runs[:, 0])
+    out = np.empty_like(runs)
+    count = 0
+    for k in order:
+        if count and runs[k, 0] <= out[count - 1, 1]:
+            out[count - 1, 1] = max(out[count - 1, 1], runs[k, 1])
+        else:
+            out[count] = runs[k]
+            count += 1
+    return out[:count].copy()
 
 
 @jit
@@ -143,16 +203,19 @@ def measure(runs: np.ndarray, offsets: np.ndarray, height: int) -> tuple[np.ndar
         first, last = offsets[i], offsets[i + 1]
         if first == last:
             continue
-        top, bottom = height, 0
+        top, bottom, area = height, 0, 0
+        head = -height  # position of the column's first pixel
         for r in range(first, last):
             start, end = np.int64(runs[r, 0]), np.int64(runs[r, 1])
-            areas[i] += end - start
-            x0, x1 = start // height, (end - 1) // height
-            if x1 > x0:
+            area += end - start
+            if start >= head + height:
+                head = start // height * height  # a division is dear: one a column
+            if end > head + height:
                 top, bottom = 0, height
             else:
-                top = min(top, start - x0 * height)
-                bottom = max(bottom, end - x0 * height)
+                top = min(top, start - head)
+                bottom = max(bottom, end - head)
+        areas[i] = area
         boxes[i, 0] = np.int64(runs[first, 0]) // height
         boxes[i, 1] = top
         boxes[i, 2] = (np.int64(runs[last - 1, 1]) - 1) // height + 1
@@ -232,22 +295,30 @@ def from_counts(counts: np.ndarray, pixels: int) -> np.ndarray:
 
 
 @jit
-def pack(counts: np.ndarray) -> np.ndarray:
-    """COCO's compressed string, uint8: 5 bits a character from 48 on, counts from the third on as differences."""
-    out = np.empty(13 * len(counts) + 1, np.uint8)
+def pack(runs: np.ndarray, offsets: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """COCO's compressed strings: 5 bits a character from 48 on, counts from the third on as differences.
+
+    Returns:
+        the strings of all masks one after the other, uint8, and where each ends, int64 (N + 1) with a 0 before.
+    """
+    ends = np.zeros(len(offsets), np.int64)
+    out = np.empty(7 * (2 * len(runs) + len(offsets)), np.uint8)  # a count of 32 bits and its sign take 7 characters
     size = 0
-    for i in range(len(counts)):
-        x = counts[i]
-        if i > 2:
-            x -= counts[i - 2]
-        more = True
-        while more:
-            char = x & 0x1F
-            x >>= 5
-            more = x != -1 if char & 0x10 else x != 0
-            out[size] = (char | 0x20 if more else char) + 48
-            size += 1
-    return out[:size]
+    for i in range(len(offsets) - 1):
+        counts = to_counts(runs[offsets[i] : offsets[i + 1]], pixels)
+        for k in range(len(counts)):
+            x = counts[k]
+            if k > 2:
+                x -= counts[k - 2]
+            more = True
+            while more:
+                char = x & 0x1F
+                x >>= 5
+                more = x != -1 if char & 0x10 else x != 0
+                out[size] = (char | 0x20 if more else char) + 48
+                size += 1
+        ends[i + 1] = size
+    return out[:size], ends
 
 
 @jit
@@ -278,3 +349,19 @@ def unpack(data: np.ndarray) -> np.ndarray:
         counts[k] = x
         k += 1
     return counts[:k]
+
+
+@jit
+def unpack_all(data: np.ndarray, ends: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse of :func:`pack`: runs and offsets. Offsets of a single element say that a string is broken."""
+    runs = np.empty((len(data) // 2 + len(ends), 2), np.uint32)
+    offsets = np.zeros(len(ends), np.int64)
+    for i in range(len(ends) - 1):
+        own = from_counts(unpack(data[ends[i] : ends[i + 1]]), pixels)
+        if len(own) and own[0, 1] < own[0, 0]:
+            return runs[:0], offsets[:1]
+        for r in range(len(own)):
+            runs[offsets[i] + r, 0] = own[r, 0]
+            runs[offsets[i] + r, 1] = own[r, 1]
+        offsets[i + 1] = offsets[i] + len(own)
+    return runs[: offsets[-1]].copy(), offsets

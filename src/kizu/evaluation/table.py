@@ -34,12 +34,12 @@ _BLOCKS = [
 _MEANS = {"IoU": "mIoU", "IoU on defective images": "mIoU on defective images"}
 
 
-def percent(figure: Figure) -> str:
+def percent(figure: Figure, interval: bool = True) -> str:
     """``41.2 (36.0-46.1)``: percent and the ends of the interval; an en dash where there is no value."""
     if figure.value is None:
         return _DASH
-    interval = "" if figure.low is None else f" ({100 * figure.low:.1f}-{100 * figure.high:.1f})"
-    return f"{100 * figure.value:.1f}{interval}"
+    ends = "" if figure.low is None or not interval else f" ({100 * figure.low:.1f}-{100 * figure.high:.1f})"
+    return f"{100 * figure.value:.1f}{ends}"
 
 
 def print_table(evaluation: Evaluation, console=None) -> None:
@@ -88,7 +88,9 @@ def _block(title: str, group: str, columns, names: tuple[str, ...], known: dict,
             else:
                 key = (group, figure_name, name)
             figure = known.get(key)
-            cells.append("" if figure is None else percent(figure))
+            # Four intervals do not fit beside each other on 80 columns; the files hold them all.
+            plain = figure_name in ("precision", "recall", "IoU on defective images")
+            cells.append("" if figure is None else percent(figure, interval=not plain))
             if figure is not None and figure.value is None:
                 missing.setdefault(figure.why, []).append(f"{figure.group} {figure.name} of {label}")
         table.add_row(Text(label), *cells)

@@ -81,7 +81,8 @@ def _octave(image: np.ndarray, coarser: np.ndarray) -> list[np.ndarray]:
 def entropy_edges(image: np.ndarray) -> np.ndarray:
     """Grey values (0..1) that part an image uint8 (H, W, 3) into classes of equal size: the bins of its entropy."""
     grey = image[::8, ::8].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255.0
-    return np.quantile(grey, np.linspace(0, 1, _ENTROPY_BINS + 1)[1:-1]).astype(np.float32)
+    edges = np.quantile(grey, np.linspace(0, 1, _ENTROPY_BINS + 1)[1:-1]).astype(np.float32)
+    return edges + np.float32(1e-4)  # so that rounding errors do not part the values of a flat ground from each other
 
 
 def _entropy(grey: np.ndarray, edges: np.ndarray, windows: tuple[int, ...]) -> list[np.ndarray]:

@@ -61,8 +61,7 @@ def fit_fewshot(
         KizuError: a labelled picture cannot be read, or no labelled pixel is left.
     """
     classes, skips = len(support.names), skips or Skips()
-    if not 0 < false_alarms < 1:
-        raise KizuError(f"false alarms {false_alarms} is not a share between 0 and 1; 0.01 means one in a hundred")
+    share = class_share(false_alarms, classes)
     random = generator(seed, Stream.SCORER)
 
     def cells_of(sample: Sample, instances: Instances) -> _Cells:
@@ -113,7 +112,6 @@ def fit_fewshot(
         for k, outline in enumerate(outlines):
             regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outline.regions(odds[k])])
         step()
-    share = class_share(false_alarms, classes)
     chosen = [choose_rule(outlines[k], pairs[k], regions[k], share) for k in range(classes)]
     scorer = scorer_of(labelled + clean_cells)
     step()
@@ -187,7 +185,7 @@ def _card(support: Support, clean: list[Sample], rules: list, expected: list[Exp
         if not all(item.promised for item in expected):
             notes.append(
                 f"{len(clean)} good pictures are too few to promise {false_alarms:.1%} false alarms "
-                f"({needed_clean(false_alarms, len(rules))} would do); the strictest threshold that they allow is in force."
+                f"({needed_clean(false_alarms, len(rules))} would do); the strictest threshold they allow is in force."
             )
     else:
         method += "; no good pictures were given."

@@ -132,18 +132,22 @@ def _fit_linear(
     mean = np.average(rows, axis=0, weights=weights)
     scale = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights)) + 1e-6
     some = np.random.default_rng(seed).permutation(len(rows))[:_LINEAR_ROWS]
-    linear = LogisticRegression(C=0.05, max_iter=100)
-    # On matrices so narrow, threads of the linear algebra library wait for each other far longer than they work.
-    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred steps are plenty for an ensemble member
-        linear.fit(np.clip((rows[some] - mean) / scale, -_CLIP, _CLIP), labels[some], weights[some])
-    coefficients, intercepts = linear.coef_, linear.intercept_
-    if len(linear.classes_) == 2:  # scikit-learn gives one row then: the log odds of the second class
-        coefficients = np.concatenate([-coefficients, coefficients]) / 2
-        intercepts = np.concatenate([-intercepts, intercepts]) / 2
     weight, bias = np.zeros((rows.shape[1], classes + 1)), np.full(classes + 1, -_LINEAR_LIMIT)
-    weight[:, linear.classes_] = coefficients.T
-    bias[linear.classes_] = intercepts
+    present = np.unique(labels[some])
+    if len(present) == 1:
+        bias[present] = 0.0
+    else:
+        linear = LogisticRegression(C=0.05, max_iter=100)
+        # On matrices so narrow, threads of the linear algebra library wait for each other far longer than they work.
+        with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred steps are plenty for an ensemble member
+            linear.fit(np.clip((rows[some] - mean) / scale, -_CLIP, _CLIP), labels[some], weights[some])
+        coefficients, intercepts = linear.coef_, linear.intercept_
+        if len(present) == 2:  # scikit-learn gives one row then: the log odds of the second class
+            coefficients = np.concatenate([-coefficients, coefficients]) / 2
+            intercepts = np.concatenate([-intercepts, intercepts]) / 2
+        weight[:, present] = coefficients.T
+        bias[present] = intercepts
     arrays = {"weight": weight, "bias": bias, "mean": mean, "scale": scale}
     return {name: values.astype(np.float32) for name, values in arrays.items()}
 

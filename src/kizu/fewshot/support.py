@@ -100,22 +100,26 @@ def choose_support(
     names = tuple(name for name in wanted if any(name in holds[i] for i in chosen))
     if not chosen:
         raise KizuError("no labelled picture was found; label the defects of one to five pictures first")
-    good = [clean[i] for i in range(len(clean))] if clean is not None else [dataset[i] for i in empty]
-    random = generator(seed, Stream.SHOTS, 1)
-    some = sorted(
-        random.permutation(len(good))[: min(max(CLEAN, needed_clean(false_alarms, len(names))), MOST_CLEAN)].tolist()
-    )
+    source, good = (dataset, empty) if clean is None else (clean, list(range(len(clean))))
+    most = min(max(CLEAN, needed_clean(false_alarms, len(names))), MOST_CLEAN)
+    some = sorted(generator(seed, Stream.SHOTS, 1).permutation(len(good))[:most].tolist())
     labelled = [_with_labels(dataset[i], dataset.names, names) for i in chosen]
-    return Support(names, labelled, [good[i] for i in some], len(good))
+    return Support(names, labelled, [source[good[i]] for i in some], len(good))
 
 
 def needed_clean(false_alarms: float, classes: int) -> int:
-    """Good pictures that it takes to promise a share of false alarms over all classes (conformal: n + 1 >= 1 / share)."""
+    """Good pictures that it takes to promise a share of false alarms for all classes (conformal: 1 / share - 1)."""
     return math.ceil(1 / class_share(false_alarms, classes)) - 1
 
 
 def class_share(false_alarms: float, classes: int) -> float:
-    """The share of false alarms that each class may cause so that all together cause ``false_alarms``."""
+    """The share of false alarms that each class may cause so that all together cause ``false_alarms``.
+
+    Raises:
+        KizuError: not a share between 0 and 1.
+    """
+    if not 0 < false_alarms < 1:
+        raise KizuError(f"false alarms {false_alarms} is not a share between 0 and 1; 0.01 means one in a hundred")
     return 1 - (1 - false_alarms) ** (1 / classes)
 
 

@@ -40,15 +40,17 @@ class _Entry:
     masks: list[Path]
 
 
-def _has_good(path: Path) -> bool:
+def _is_product(path: Path) -> bool:
     parts = [subfolder(path, "train"), subfolder(path, "test")]
-    return any(part is not None and subfolder(part, *GOOD) for part in parts)
+    if any(part is not None and subfolder(part, *GOOD) for part in parts):
+        return True
+    return parts[1] is not None and subfolder(path, "ground_truth") is not None
 
 
 def probe(path: Path) -> bool:
     """Whether a path looks like MVTec AD, or like a folder of several such products."""
     try:
-        return path.is_dir() and (_has_good(path) or any(_has_good(p) for p in path.iterdir() if p.is_dir()))
+        return path.is_dir() and (_is_product(path) or any(_is_product(p) for p in path.iterdir() if p.is_dir()))
     except OSError:
         return False
 
@@ -60,8 +62,8 @@ def read(path: Path) -> Dataset:
         KizuError: no such folders, or several products at once.
     """
     path = Path(path)
-    if not path.is_dir() or not _has_good(path):
-        inner = sorted(p.name for p in path.iterdir() if p.is_dir() and _has_good(p)) if path.is_dir() else []
+    if not path.is_dir() or not _is_product(path):
+        inner = sorted(p.name for p in path.iterdir() if p.is_dir() and _is_product(p)) if path.is_dir() else []
         if inner:
             raise KizuError(f"{path}: holds {len(inner)} products; open one of them: {mention(inner, 6)}")
         raise KizuError(f"{path}: neither train/good nor test/good is there; name the folder of one product")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from kizu.core.dataset import Dataset
 from kizu.core.files import write_text
@@ -26,6 +27,7 @@ def predict_dataset(
     score_maps: bool = True,
     embed: bool = False,
     strict: bool = False,
+    about: dict[str, Any] | None = None,
     show: bool | None = None,
 ) -> tuple[Dataset, Skips, int]:
     """Inspect every image and write the predictions as a data set of Kizu shards.
@@ -38,6 +40,7 @@ def predict_dataset(
         score_maps: store the score maps too; pixel figures and heat maps need them.
         embed: store the images in the folder; else their paths.
         strict: stop at the first image that cannot be read.
+        about: more entries for the ``info`` of the predictions.
         show: the progress bar; None = on a terminal only.
 
     Returns:
@@ -49,6 +52,7 @@ def predict_dataset(
     ids = [sample.id for sample in dataset]
     config = {"ids": ids, "card": inspector.card.to_json(), "min_score": min_score, "maps": score_maps, "embed": embed}
     info = {"card": asdict(inspector.card), "scores kept from": min_score}
+    info |= about or {}
     info |= {"pictures of": dataset.info["title"]} if dataset.info.get("title") else {}
     writer = ShardWriter(out, inspector.names, len(dataset), config, _SHARD, info)
     skips = Skips(strict)

@@ -16,7 +16,6 @@ from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 
 _BELOW = 0.499  # the highest score of what does not fire
-_TOO_SMALL = 0.25
 
 
 @dataclass(frozen=True)
@@ -72,12 +71,12 @@ def decide(odds: np.ndarray, rules: list[Rule], min_score: float = 0.5) -> tuple
 
     Returns:
         Instances with masks and scores in 0..1, strongest first, where 0.5 is the region threshold; and the score maps
-        float32 (C, H, W) in 0..1, in which the peak of a region is the region's score, so that a map reaches 0.5
-        exactly where an instance fires.
+        float32 (C, H, W) in 0..1: log odds against the region threshold, in which the peak of a region is the region's
+        score, so that a map reaches 0.5 exactly where an instance fires.
     """
     shape = odds.shape[1:]
     margin = odds - np.array([rule.pixel for rule in rules], np.float32)[:, None, None]
-    maps = sigmoid(margin).astype(np.float32)
+    maps = sigmoid(odds - np.array([rule.region for rule in rules], np.float32)[:, None, None]).astype(np.float32)
     winner = margin.argmax(0) if len(rules) > 1 else np.zeros(shape, np.int64)
     found: list[tuple[float, int, tuple, np.ndarray]] = []
     for label, rule in enumerate(rules):
@@ -85,10 +84,11 @@ def decide(odds: np.ndarray, rules: list[Rule], min_score: float = 0.5) -> tuple
         for window, mask in components((margin[label] >= 0) & (winner == label), 1):
             score = float(sigmoid(evidence(odds[label][window][mask], rule.core) - rule.region))
             if mask.sum() < rule.area:
-                score = min(score, _TOO_SMALL)
+                score = min(score * float(mask.sum()) / rule.area, _BELOW)
             elif score >= min_score:
                 found.append((score, label, window, mask))
-            maps[label][window][mask] = _rescale(maps[label][window][mask], score)
+            foot = float(sigmoid(rule.pixel - rule.region))
+            maps[label][window][mask] = _rescale(maps[label][window][mask], foot, score)
             inside[window] |= mask
         if min_score < 0.5:
             floor = np.log(max(min_score, 1e-6) / (1 - max(min_score, 1e-6)))
@@ -110,12 +110,16 @@ def decide(odds: np.ndarray, rules: list[Rule], min_score: float = 0.5) -> tuple
     return instances, maps
 
 
-def _rescale(values: np.ndarray, score: float) -> np.ndarray:
-    """Pixel scores (all >= 0.5) mapped in order so that their peak is the region's score, on its side of 0.5."""
+def _rescale(values: np.ndarray, foot: float, score: float) -> np.ndarray:
+    """Pixel scores of a region, in order, so that their peak is the region's score; from 0.5 up where it fires.
+
+    Args:
+        foot: the score of a pixel just above the pixel threshold.
+    """
     peak = float(values.max())
-    if score >= 0.5:
-        return 0.5 + (values - 0.5) * ((score - 0.5) / max(peak - 0.5, 1e-6))
-    return values * (score / peak)
+    if score < 0.5:
+        return values * (score / peak)
+    return 0.5 + np.maximum(values - foot, 0) * ((score - 0.5) / max(peak - foot, 1e-6))
 
 
 def _touches(inside: np.ndarray, window: tuple[slice, slice], mask: np.ndarray) -> bool:

@@ -38,7 +38,7 @@ def evaluate(
     Args:
         predictions: Data set that ``kizu predict`` made, or any other with scores; it may hold more images.
         truth: Labelled data set of any format.
-        split: Only the images of this split of the truth.
+        split: Only the images of this split of the truth; by default the split that the predictions were made on.
         out: Folder for the files; by default that of the predictions.
         keep_support: Also evaluate on the images that the model was fitted from.
         partial: Leave images without prediction out instead of stopping.
@@ -50,7 +50,8 @@ def evaluate(
     from kizu.evaluation.table import print_table, write_figures
 
     predictions, truth = Path(predictions), Path(truth)
-    found, right = Dataset.open(predictions), Dataset.open(truth).split(split)
+    found = Dataset.open(predictions)
+    right = Dataset.open(truth).split(split or found.info.get("split"))
     folder = Path(out) if out is not None else predictions if predictions.is_dir() else predictions.parent
     result = measure(found, right, keep_support=keep_support, partial=partial, resamples=resamples, seed=seed)
     result.notes += [

@@ -51,8 +51,9 @@ def predict(
     if (Path(out) / HEADER).exists() and not resume:
         raise KizuError(f"{out} holds predictions already; name another folder, or go on in it with --resume")
     _, skips, fired = predict_dataset(
-        inspector, data, Path(out), min_score=min_score, score_maps=score_maps, embed=embed, strict=strict
-    )
+        inspector, data, Path(out), min_score=min_score, score_maps=score_maps, embed=embed, strict=strict,
+        about={"split": split} if split else None,
+    )  # fmt: skip
     seconds = time.perf_counter() - began
     line = (
         f"inspected {len(data) - len(skips.items)} pictures in {seconds:.1f} s, something found on {fired}; "

@@ -25,7 +25,7 @@ def report(
     Args:
         dataset: predictions, or a labelled data set.
         truth: the labels to measure the predictions against; without them the report says what fired.
-        split: look at this split only (train, val, test).
+        split: look at this split only (train, val, test); with a truth, by default the one that was predicted.
         out: the file to write; report.html inside the data set's folder by default.
         images: the most pictures to show; the figures cover all.
         title: the heading of the report.
@@ -43,7 +43,7 @@ def report(
     if truth is not None:
         from kizu.evaluation.evaluate import evaluate
 
-        labels = Dataset.open(truth).split(split)
+        labels = Dataset.open(truth).split(split or predictions.info.get("split"))
         evaluation = evaluate(predictions, labels, keep_support=keep_support, partial=partial)
     else:
         predictions = predictions.split(split)

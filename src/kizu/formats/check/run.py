@@ -61,6 +61,7 @@ def _of_samples(dataset: Dataset, watch: Callable | None) -> list[Problem]:
     used: Counter[int] = Counter()
     groups: dict[str, dict[str, str]] = defaultdict(dict)
     ids: dict[str, list[str]] = defaultdict(list)
+    paths: set[Path | None] = set()
     step = watch(len(dataset)) if watch else lambda: None
     for i in range(len(dataset)):
         step()
@@ -74,7 +75,8 @@ def _of_samples(dataset: Dataset, watch: Callable | None) -> list[Problem]:
             groups[sample.group].setdefault(sample.split, sample.id)
         wrong, pixels = image_problems(sample, notes)
         out += wrong
-        if pixels is not None:
+        if pixels is not None and (sample.path is None or sample.path not in paths):
+            paths.add(sample.path)
             pictures.add(i, pixels, sample.id, sample.split, str(sample.path or ""))
         for item in _of_labels(dataset, i, sample):
             if isinstance(item, Instances):

@@ -20,8 +20,8 @@ import numpy as np
 from kizu.formats.check.problem import ERROR, WARNING, Problem
 
 _SIDE = 8  # low frequencies a side
-_FAR = 8  # of 63 signs that may differ
-_ALIKE = 0.9  # correlation of the coarse pictures and of their detail
+_FAR = 12  # of 63 signs that may differ
+_ALIKE = 0.8  # correlation of the coarse pictures and of their detail
 _ALIKE_FINE = 0.8  # the same of the fine ones
 _COARSE = 64  # pixels of the thumbnails that are kept
 _FINE_FROM = 384  # pixels of the shorter side beyond which a coarse thumbnail hides the texture
