@@ -35,7 +35,7 @@ def shapes(height: int, width: int) -> np.ndarray:
 
 @pytest.fixture
 def small() -> Dataset:
-    """Four images of 32 x 40: all shapes without overlap, none, boxes alone, and one shape; in sub-folders and unicode."""
+    """Four images of 32 x 40: all shapes without overlap, none, boxes alone, one shape; unicode and sub-folders."""
     masks = Masks.from_dense(shapes(32, 40))
     full = Instances([0, 1, 2, 0, 1, 2], masks=masks)
     boxes = Instances([1, 0], np.array([[1, 2, 11, 12], [30, 20, 40, 32]], np.float32))

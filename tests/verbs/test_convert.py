@@ -107,7 +107,7 @@ def test_what_is_refused(source, tmp_path, change, word):
 
 def test_nothing_left_to_convert(source, tmp_path):
     shutil.rmtree(source / "images")
-    with pytest.raises(KizuError, match="no image can be converted; the first reason: .*no such image file"):
+    with pytest.raises(KizuError, match=r"no image can be converted; the first reason: .*no such image file"):
         convert(source, tmp_path / "out", to="coco")
 
 

@@ -116,15 +116,14 @@ class Masks:
             known, values = np.unique(values, return_inverse=True)
             place = {value: k for k, value in enumerate(known.tolist())}
         else:
-            there = np.zeros(high + 1, bool)
-            there[values] = True
-            place = {value: value for value in np.flatnonzero(there).tolist()}
+            values = values.astype(np.int64)
+            place = {value: value for value in np.flatnonzero(np.bincount(values)).tolist()}
         wanted = [value for value in place if value != 0] if wanted is None else wanted
         slots = np.full(max(place.values()) + 1, -1, np.int32)
         for n, value in enumerate(wanted):
             if value in place:
                 slots[place[value]] = n
-        runs, offsets = rle.encode_labels(positions, slots[values], len(wanted), raster.size)
+        runs, offsets = rle.encode_labels(positions, values, slots, len(wanted), raster.size)
         return cls(runs, offsets, raster.shape)
 
     @classmethod

@@ -12,15 +12,15 @@ _BLOCK = 64  # pixels compared at a time; where none differs from the one above,
 
 
 @jit
-def _changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the pixels of a row-major raster (H, W) differ from those above, column by column.
 
     Masks are smooth, so that almost all pixels equal the one above: the raster is read along its rows, a block at a
     time, and only the few changes are brought into the order of columns.
 
     Returns:
-        rows int32 (K,), ascending in each column, and starts int64 (W + 1): those of column x are
-        ``rows[starts[x]:starts[x + 1]]``.
+        rows int32 (K,), ascending in each column; the new values (K,) there; and starts int64 (W + 1): those of column
+        x are ``rows[starts[x]:starts[x + 1]]``.
     """
     height, width = raster.shape
     found = np.empty(8 * width + 64, np.int64)  # row << 32 | column
@@ -45,12 +45,13 @@ def _changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         starts[(found[k] & 0xFFFFFFFF) + 1] += 1
     starts = np.cumsum(starts)
     place = starts[:-1].copy()
-    rows = np.empty(total, np.int32)
+    rows, values = np.empty(total, np.int32), np.empty(total, raster.dtype)
     for k in range(total):
-        x = found[k] & 0xFFFFFFFF
-        rows[place[x]] = found[k] >> 32
+        y, x = found[k] >> 32, found[k] & 0xFFFFFFFF
+        rows[place[x]] = y
+        values[place[x]] = raster[y, x]
         place[x] += 1
-    return rows, starts
+    return rows, values, starts
 
 
 @jit
@@ -65,7 +66,7 @@ def encode_crop(crop: np.ndarray, left: int, top: int, height: int) -> np.ndarra
     tall, wide = crop.shape
     if tall == 0 or wide == 0:
         return np.empty((0, 2), np.uint32)
-    rows, starts = _changes(crop)
+    rows, _, starts = _changes(crop)
     runs = np.empty((len(rows) // 2 + wide, 2), np.uint32)
     count = 0
     for x in range(wide):
@@ -99,7 +100,7 @@ def label_changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         positions int64 (K,) where a stretch begins, the first being 0, and its id (K,) of the raster's type.
     """
     height, width = raster.shape
-    rows, starts = _changes(raster)
+    rows, new, starts = _changes(raster)
     positions = np.empty(len(rows) + width, np.int64)
     values = np.empty(len(rows) + width, raster.dtype)
     count = 0
@@ -111,18 +112,21 @@ def label_changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             count += 1
         for k in range(starts[x], starts[x + 1]):
             positions[count] = x * height + rows[k]
-            values[count] = raster[rows[k], x]
+            values[count] = new[k]
             count += 1
     return positions[:count], values[:count]
 
 
 @jit
-def encode_labels(positions: np.ndarray, slots: np.ndarray, count: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+def encode_labels(
+    positions: np.ndarray, values: np.ndarray, slots: np.ndarray, count: int, pixels: int
+) -> tuple[np.ndarray, np.ndarray]:
     """All masks of an id raster.
 
     Args:
         positions: int64 (K,), the beginnings of :func:`label_changes`.
-        slots: int32 (K,), the mask number of each stretch, or -1.
+        values: int64 (K,), the ids there, 0 .. len(slots) - 1.
+        slots: int32, the mask number of each id, or -1.
         count: number of masks.
         pixels: of the frame.
 
@@ -130,20 +134,17 @@ def encode_labels(positions: np.ndarray, slots: np.ndarray, count: int, pixels: 
         runs uint32 (R, 2) grouped by mask, offsets int64 (count + 1).
     """
     offsets = np.zeros(count + 1, np.int64)
-    for k in range(len(slots)):
-        if slots[k] >= 0 and (k == 0 or slots[k - 1] != slots[k]):
-            offsets[slots[k] + 1] += 1
+    for k in range(len(values)):
+        offsets[slots[values[k]] + 1] += 1  # offsets[0] counts what belongs to no mask
+    offsets[0] = 0
     offsets = np.cumsum(offsets)
     runs = np.empty((offsets[-1], 2), np.uint32)
     place = offsets[:-1].copy()
-    for k in range(len(slots)):
-        slot = slots[k]
-        if slot < 0:
-            continue
-        if k == 0 or slots[k - 1] != slot:
+    for k in range(len(values)):
+        slot = slots[values[k]]
+        if slot >= 0:
             runs[place[slot], 0] = positions[k]
-        if k + 1 == len(slots) or slots[k + 1] != slot:
-            runs[place[slot], 1] = positions[k + 1] if k + 1 < len(slots) else pixels
+            runs[place[slot], 1] = positions[k + 1] if k + 1 < len(values) else pixels
             place[slot] += 1
     return runs, offsets
 

@@ -23,6 +23,7 @@ from kizu.inspection.tiling import Tile, plan
 STRIDE = 2
 OCTAVES = 5
 _ENTROPY_BINS = 8
+_SOFT = 0.25  # x / (1 + 0.25 |x|): deviations are bent towards 4
 _HELD = 9  # tiles whose features are held at a time, about 60 MB each
 _LINES = ((0, 9, 8), (1, 9, 8), (1, 17, 12))  # pyramid level, length in its pixels, directions
 
@@ -154,16 +155,20 @@ def _statistics(banks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _describe(bank: np.ndarray, median: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    own = np.clip((bank - median) / spread, -30, 30)
-    return np.concatenate([bank, np.sign(own) * np.log1p(np.abs(own))], axis=-1)
+    channels = bank.shape[-1]
+    out = np.empty((*bank.shape[:2], 2 * channels), np.float32)
+    out[..., :channels] = bank
+    own = (bank - median) / spread
+    out[..., channels:] = own / (1 + np.abs(own) * _SOFT)
+    return out
 
 
 def describe(image: np.ndarray) -> Iterator[tuple[Tile, np.ndarray]]:
     """Features of every cell of an image, tile by tile, so that memory stays small for images of any size.
 
     Each channel comes twice: as it is, and as its deviation from the image's own median in units of the image's own
-    spread (signed logarithm). The second says how unusual a cell is on this very picture, whatever the light and the
-    material.
+    spread (bent, so that rare large ones do not rule). The second says how unusual a cell is on this very picture,
+    whatever the light and the material.
 
     Args:
         image: uint8 (H, W, 3) RGB.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kizu.core.dataset import Dataset
-from kizu.core.errors import KizuError
+from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
@@ -57,8 +57,11 @@ def choose_support(
     Raises:
         KizuError: an unknown class, a class without any labelled picture, or labels without masks.
     """
-    wanted = list(dataset.names) if not classes else [dataset.names[dataset.label(name)] for name in classes]
-    holds: dict[int, set[int]] = {}
+    if shots is not None and shots < 1:
+        raise KizuError(f"{shots} shots: a class needs at least one labelled picture")
+    named = dataset.names if not classes else [dataset.names[dataset.label(name)] for name in classes]
+    wanted = list(dict.fromkeys(named))
+    holds: dict[int, set[str]] = {}
     empty: list[int] = []
     for i in range(len(dataset)):
         with skips.item(dataset[i].id):
@@ -74,6 +77,7 @@ def choose_support(
                 empty.append(i)
     order = generator(seed, Stream.SHOTS).permutation(len(dataset))
     chosen: list[int] = []
+    broken: set[int] = set()
     for name in wanted:
         mine = [int(i) for i in order if name in holds.get(int(i), ())]
         if not mine and classes:
@@ -84,7 +88,7 @@ def choose_support(
         # First one of each group of near-duplicates, then the rest.
         fresh, spare = [], []
         for i in mine:
-            if i in have:
+            if i in have or i in broken:
                 continue
             group = dataset[i].group
             (spare if group and group in groups else fresh).append(i)
@@ -93,11 +97,16 @@ def choose_support(
         for i in fresh + spare:
             if room <= 0:
                 break
+            broken.add(i)
             with skips.item(dataset[i].id):
-                _ = dataset[i].image  # a picture that cannot be read is passed over for the next
+                _check(dataset[i])  # a picture that cannot be used is passed over for the next
+                broken.remove(i)
                 chosen.append(i)
                 room -= 1
     names = tuple(name for name in wanted if any(name in holds[i] for i in chosen))
+    lost = [name for name in wanted if name not in names] if classes else []
+    if lost:
+        raise KizuError(f"class {lost[0]!r}: none of its labelled pictures can be used, {skips.items[-1]['reason']}")
     if not chosen:
         raise KizuError("no labelled picture was found; label the defects of one to five pictures first")
     source, good = (dataset, empty) if clean is None else (clean, list(range(len(clean))))
@@ -107,9 +116,19 @@ def choose_support(
     return Support(names, labelled, [source[good[i]] for i in some], len(good))
 
 
+def _check(sample: Sample) -> None:
+    """Raise DataError unless the picture can be read and its masks are of its size."""
+    shape, size = sample.image.shape[:2], sample.instances.masks.size
+    if shape != size:
+        raise DataError(
+            f"{sample.id}: the picture is {shape[0]} x {shape[1]} pixels, its masks are {size[0]} x {size[1]}; "
+            "label it again, or put the picture back that was labelled"
+        )
+
+
 def needed_clean(false_alarms: float, classes: int) -> int:
     """Good pictures that it takes to promise a share of false alarms for all classes (conformal: 1 / share - 1)."""
-    return math.ceil(1 / class_share(false_alarms, classes)) - 1
+    return math.ceil(1 / class_share(false_alarms, classes) - 1e-9) - 1  # 1 / (1 - 0.9) is a little more than 10
 
 
 def class_share(false_alarms: float, classes: int) -> float:

@@ -33,6 +33,7 @@ from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
+from kizu.formats.common.coco_find import find, image_folders, probe
 from kizu.formats.common.coco_out import areas_of, whole_or_text, write
 from kizu.formats.common.things import Fault, Thing, join, numbers, score_of, things_of
 from kizu.formats.common.trees import (
@@ -40,15 +41,12 @@ from kizu.formats.common.trees import (
     load_json,
     mention,
     printable,
-    sniff,
-    split_name,
     split_parts,
     tidy,
     unique_ids,
 )
 
 ORDER = 10
-_WORDS = (b'"annotations"', b'"categories"', b'"images"')
 _IMAGE_FIELDS = {"id", "file_name", "width", "height", "group", "split", "source", "kizu_id"}
 _THING_FIELDS = {"id", "image_id", "category_id", "bbox", "segmentation", "score", "amodal", "parent_id"}
 
@@ -77,57 +75,6 @@ class _Entry:
     id: str = ""
 
 
-# --- finding ----------------------------------------------------------------------------------------------------------
-
-
-def find(path: Path) -> list[tuple[Path, str]]:
-    """The annotation files of a folder (or the file itself) with their splits; none where it holds no COCO."""
-    if path.is_file():
-        return [(path, split_name(path.stem) or split_name(path.parent.name))] if path.suffix.lower() == ".json" else []
-    for name in ("instances.json", "_annotations.coco.json", "annotations.coco.json"):
-        if (path / name).is_file():
-            return [(path / name, "")]
-    robo = [(p, split_name(p.parent.name)) for p in sorted(path.glob("*/_annotations.coco.json"))]
-    robo = [(p, split) for p, split in robo if split]
-    if robo:
-        return robo
-    for pattern in ("annotations/instances*.json", "annotations/*.json", "*.json"):
-        files = [p for p in sorted(path.glob(pattern)) if not p.name.startswith(".")]
-        files = [p for p in files if "instances" in p.name or (sniff(p, *_WORDS) and not sniff(p, b'"shapes"'))]
-        if files:
-            named = [(p, split_name(p.stem)) for p in files]
-            return named if len(files) == 1 or all(split for _, split in named) else [(p, "") for p in files]
-    return []
-
-
-def probe(path: Path) -> bool:
-    """Whether a path looks like COCO."""
-    try:
-        if path.is_file():
-            return path.suffix.lower() == ".json" and sniff(path, *_WORDS) and not sniff(path, b'"shapes"')
-        return bool(find(path))
-    except OSError:
-        return False
-
-
-def _roots(file: Path, split: str) -> list[Path]:
-    base = file.parent.parent if file.parent.name.lower() in ("annotations", "annotation", "labels") else file.parent
-    token = file.stem.replace("instances_", "").replace("_instances", "")
-    names = [
-        f"images/{token}",
-        token,
-        *([f"images/{split}", split] if split else []),
-        "images",
-        "JPEGImages",
-        "data",
-        ".",
-    ]
-    return [base / name for name in dict.fromkeys(names) if (base / name).is_dir()]
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------
-
-
 def read(path: Path, images: Path | str | None = None) -> Dataset:
     """Open COCO annotations; masks and pixels are decoded when a sample is asked for.
 
@@ -147,7 +94,7 @@ def read(path: Path, images: Path | str | None = None) -> Dataset:
         )
     files, tables, notes = [], [], []
     for file, split in located:
-        roots = [Path(images)] if images is not None else _roots(file, split)
+        roots = [Path(images)] if images is not None else image_folders(file, split)
         files.append(_File(file, split, roots or [file.parent / "images"]))
         tables.append(_tables(file))
     names, categories, problems = _categories(files, tables)

@@ -67,7 +67,7 @@ def conformal_level(maxima: list[float], share: float) -> tuple[float, bool]:
         share: allowed share of false alarms, in 0..1.
     """
     ordered = sorted(maxima)
-    rank = math.ceil((len(ordered) + 1) * (1 - share))
+    rank = math.ceil((len(ordered) + 1) * (1 - share) - 1e-9)  # 10 * (1 - 0.7) is a little more than 3 in floats
     if rank > len(ordered):
         return ordered[-1], False
     return ordered[max(rank, 1) - 1], True
@@ -89,8 +89,8 @@ class Expected:
     """What held-out pictures let expect of a rule.
 
     Attributes:
-        iou: pooled IoU on the held-out supports (and on the good pictures, weighted as much as the supports).
-        escapes: share of the held-out supports on which nothing fires in the right place.
+        iou: pooled IoU of what fires on the held-out supports (and on the good pictures, weighted as much as those).
+        escapes: share of the held-out supports that show the class, but on which nothing fires in the right place.
         false_alarms: share of the held-out good pictures that fire, or None without any.
         clean: number of good pictures.
         promised: whether that number allows to promise the stated share of false alarms.
@@ -120,24 +120,28 @@ def choose_rule(
             inside = int((truth[window] & mask).sum())
             hits.append((strength, inside, int(mask.sum()) - inside))
             top = max(top, strength if inside else -math.inf)
-        strongest.append(top)
+        if truth.any():  # what does not show the class cannot escape
+            strongest.append(top)
     # Good pictures may outnumber the supports by far; weighted so, they count as much as the supports.
     weight = min(1.0, len(pairs) / max(len(clean), 1))
     hits += [(strength, 0, weight * pixels) for found in clean for strength, pixels in found]
-    region, overlap = _best_region(hits, sum(int(truth.sum()) for _, truth in pairs), outline.pixel)
+    total = sum(int(truth.sum()) for _, truth in pairs)
+    region = _best_region(hits, total, outline.pixel)
     promised = False
     maxima = [max((strength for strength, _ in found), default=outline.pixel) for found in clean]
     if clean:
         level, promised = conformal_level(maxima, share)
         region = max(region, float(np.nextafter(np.float32(level), np.float32(np.inf))))
     alarms = sum(m >= region for m in maxima) / len(maxima) if clean else None
-    escapes = sum(top < region for top in strongest) / len(strongest)
+    escapes = sum(top < region for top in strongest) / max(len(strongest), 1)
+    kept = [(right, wrong) for strength, right, wrong in hits if strength >= region]
+    overlap = sum(right for right, _ in kept) / max(total + sum(wrong for _, wrong in kept), 1)
     rule = Rule(outline.pixel, region, outline.area, outline.core)
     return rule, Expected(overlap, escapes, alarms, len(clean), promised)
 
 
-def _best_region(regions: list[tuple[float, float, float]], total: int, floor: float) -> tuple[float, float]:
-    """The region threshold of the best pooled IoU, and that IoU, from (evidence, pixels inside, pixels outside)."""
+def _best_region(regions: list[tuple[float, float, float]], total: int, floor: float) -> float:
+    """The region threshold of the best pooled IoU, from (evidence, pixels inside, pixels outside)."""
     found = sorted(regions, key=lambda item: -item[0])
     best, level, inside, outside = 0.0, floor, 0.0, 0.0
     for k, (strength, right, wrong) in enumerate(found):
@@ -149,4 +153,4 @@ def _best_region(regions: list[tuple[float, float, float]], total: int, floor: f
             # Half-way to the next weaker region: the support is a sample, not the whole product.
             below = found[k + 1][0] if k + 1 < len(found) else floor
             best, level = overlap, 0.5 * (strength + below)
-    return level, best
+    return level

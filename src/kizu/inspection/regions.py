@@ -83,6 +83,8 @@ def decide(odds: np.ndarray, rules: list[Rule], min_score: float = 0.5) -> tuple
         inside = np.zeros(shape, bool)
         for window, mask in components((margin[label] >= 0) & (winner == label), 1):
             score = float(sigmoid(evidence(odds[label][window][mask], rule.core) - rule.region))
+            if score < 0.5:
+                score = min(score, _BELOW)  # or it would become 0.5 when it is rounded to 32 bits
             if mask.sum() < rule.area:
                 score = min(score * float(mask.sum()) / rule.area, _BELOW)
             elif score >= min_score:
@@ -119,7 +121,9 @@ def _rescale(values: np.ndarray, foot: float, score: float) -> np.ndarray:
     peak = float(values.max())
     if score < 0.5:
         return values * (score / peak)
-    return 0.5 + np.maximum(values - foot, 0) * ((score - 0.5) / max(peak - foot, 1e-6))
+    if peak - foot < 1e-6:  # nothing but pixels on the pixel threshold
+        return np.full_like(values, score)
+    return 0.5 + np.maximum(values - foot, 0) * ((score - 0.5) / (peak - foot))
 
 
 def _touches(inside: np.ndarray, window: tuple[slice, slice], mask: np.ndarray) -> bool:

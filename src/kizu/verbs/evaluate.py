@@ -36,7 +36,7 @@ def evaluate(
     evaluation.json and figures.csv.
 
     Args:
-        predictions: Data set that ``kizu predict`` made, or any other with scores; it may hold more images.
+        predictions: Data set that kizu predict made, or any other with scores; it may hold more images.
         truth: Labelled data set of any format.
         split: Only the images of this split of the truth; by default the split that the predictions were made on.
         out: Folder for the files; by default that of the predictions.

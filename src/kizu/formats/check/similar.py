@@ -21,7 +21,7 @@ from kizu.formats.check.problem import ERROR, WARNING, Problem
 
 _SIDE = 8  # low frequencies a side
 _FAR = 12  # of 63 signs that may differ
-_ALIKE = 0.8  # correlation of the coarse pictures and of their detail
+_ALIKE = 0.8  # correlation of the coarse pictures and of their detail; chosen by eye on pairs of two real sets
 _ALIKE_FINE = 0.8  # the same of the fine ones
 _COARSE = 64  # pixels of the thumbnails that are kept
 _FINE_FROM = 384  # pixels of the shorter side beyond which a coarse thumbnail hides the texture
@@ -51,7 +51,7 @@ def thumbnail(pixels: np.ndarray, side: int = _COARSE) -> np.ndarray:
 
 
 def detail(picture: np.ndarray) -> np.ndarray:
-    """What a picture holds at the scale of its pixels, as a unit vector; a few strong marks do not outweigh the rest."""
+    """What a picture holds at the scale of its pixels, as a unit vector; strong marks do not outweigh the rest."""
     values = picture.astype(np.float32)
     values -= cv2.GaussianBlur(values, (0, 0), 1.5)
     usual = 4.45 * float(np.median(np.abs(values)))  # three standard deviations of Gaussian texture
