@@ -110,7 +110,7 @@ def test_classes_without_labels():
     assert chosen(samples).names == ("scratch", "chip")
     with pytest.raises(KizuError, match="'stain' has no labelled picture"):
         chosen(samples, ["stain"])
-    with pytest.raises(KizuError, match="unknown class 'dent'.*scratch, stain, chip"):
+    with pytest.raises(KizuError, match=r"unknown class 'dent'.*scratch, stain, chip"):
         chosen(samples, ["dent"])
     with pytest.raises(KizuError, match="no labelled picture was found"):
         chosen(MANY[-4:])
@@ -120,7 +120,7 @@ def test_classes_without_labels():
 
 def test_boxes_alone_do_not_do():
     boxes = Instances([0], np.array([[1, 1, 5, 5]]))
-    with pytest.raises(KizuError, match="boxed: its labels are boxes without masks.*draw polygons or masks"):
+    with pytest.raises(KizuError, match=r"boxed: its labels are boxes without masks.*draw polygons or masks"):
         chosen([*MANY, Sample("boxed", IMAGE, boxes, size=SIZE)])
 
 
@@ -155,7 +155,7 @@ def test_the_next_picture_stands_for_a_broken_one():
 def test_a_class_whose_pictures_are_all_broken():
     samples = [picture("s", [0]), picture("t", [1], data=b"no image")]
     assert chosen(samples).names == ("scratch",)
-    with pytest.raises(KizuError, match="'stain': none of its labelled pictures can be used, .*not an image"):
+    with pytest.raises(KizuError, match=r"'stain': none of its labelled pictures can be used, .*not an image"):
         chosen(samples, ["scratch", "stain"])
 
 
@@ -195,5 +195,5 @@ def test_a_share_that_is_none(alarms):
 
 
 def test_pictures_that_nobody_looked_at_are_not_good():
-    samples = [*MANY, picture("unseen", [], meta={"labelled": False})]
+    samples = [*MANY, picture("unseen", [], labelled=False)]
     assert "unseen" not in ids(chosen(samples).clean)

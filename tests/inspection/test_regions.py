@@ -148,7 +148,11 @@ def test_any_map(seed, classes):
     if seed % 3 == 0:
         odds = np.round(odds)  # ties, and values on the thresholds
     rules = [
-        Rule(float(np.round(random.normal())), float(np.round(random.normal() + 1)), *(int(v) for v in random.integers(1, 6, 2)))
+        Rule(
+            float(np.round(random.normal())),
+            float(np.round(random.normal() + 1)),
+            *(int(v) for v in random.integers(1, 6, 2)),
+        )
         for _ in range(classes)
     ]
     agree(odds, rules)

@@ -23,11 +23,11 @@ def test_tiles_part_the_cell_map(height, width, stride):
         own = [-(-(s.stop - s.start) // stride) for s in tile.pixels]
         for inner, cell, pixels, side in zip(tile.inner, tile.cells, tile.pixels, own, strict=True):
             assert inner.stop - inner.start == cell.stop - cell.start
-            assert 0 <= inner.start and inner.stop <= side
+            assert inner.start >= 0 and inner.stop <= side
             assert (pixels.start // stride) + inner.start == cell.start
             assert pixels.stop - pixels.start <= SIZE
-        assert 0 <= tile.pixels[0].start and tile.pixels[0].stop <= height
-        assert 0 <= tile.pixels[1].start and tile.pixels[1].stop <= width
+        assert tile.pixels[0].start >= 0 and tile.pixels[0].stop <= height
+        assert tile.pixels[1].start >= 0 and tile.pixels[1].stop <= width
     assert (cells == 1).all()
 
 

@@ -12,15 +12,15 @@ _BLOCK = 64  # pixels compared at a time; where none differs from the one above,
 
 
 @jit
-def _changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the pixels of a row-major raster (H, W) differ from those above, column by column.
 
     Masks are smooth, so that almost all pixels equal the one above: the raster is read along its rows, a block at a
     time, and only the few changes are brought into the order of columns.
 
     Returns:
-        rows int32 (K,), ascending in each column; the new values (K,) there; and starts int64 (W + 1): those of column
-        x are ``rows[starts[x]:starts[x + 1]]``.
+        rows int32 (K,), ascending in each column, and starts int64 (W + 1): those of column x are
+        ``rows[starts[x]:starts[x + 1]]``.
     """
     height, width = raster.shape
     found = np.empty(8 * width + 64, np.int64)  # row << 32 | column
@@ -45,13 +45,12 @@ def _changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         starts[(found[k] & 0xFFFFFFFF) + 1] += 1
     starts = np.cumsum(starts)
     place = starts[:-1].copy()
-    rows, values = np.empty(total, np.int32), np.empty(total, raster.dtype)
+    rows = np.empty(total, np.int32)
     for k in range(total):
-        y, x = found[k] >> 32, found[k] & 0xFFFFFFFF
-        rows[place[x]] = y
-        values[place[x]] = raster[y, x]
+        x = found[k] & 0xFFFFFFFF
+        rows[place[x]] = found[k] >> 32
         place[x] += 1
-    return rows, values, starts
+    return rows, starts
 
 
 @jit
@@ -66,7 +65,7 @@ def encode_crop(crop: np.ndarray, left: int, top: int, height: int) -> np.ndarra
     tall, wide = crop.shape
     if tall == 0 or wide == 0:
         return np.empty((0, 2), np.uint32)
-    rows, _, starts = _changes(crop)
+    rows, starts = _changes(crop)
     runs = np.empty((len(rows) // 2 + wide, 2), np.uint32)
     count = 0
     for x in range(wide):
@@ -100,7 +99,7 @@ def label_changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         positions int64 (K,) where a stretch begins, the first being 0, and its id (K,) of the raster's type.
     """
     height, width = raster.shape
-    rows, new, starts = _changes(raster)
+    rows, starts = _changes(raster)
     positions = np.empty(len(rows) + width, np.int64)
     values = np.empty(len(rows) + width, raster.dtype)
     count = 0
@@ -112,7 +111,7 @@ def label_changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             count += 1
         for k in range(starts[x], starts[x + 1]):
             positions[count] = x * height + rows[k]
-            values[count] = new[k]
+            values[count] = raster[rows[k], x]
             count += 1
     return positions[:count], values[:count]
 

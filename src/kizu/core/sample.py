@@ -22,10 +22,23 @@ class Sample:
         split: ``train``, ``val``, ``test`` or "" (unknown).
         group: samples of one group (same part, near-duplicates) belong in one split; "" = on its own.
         source: the name of the data set that the sample comes from.
+        labelled: False where nobody has looked yet (no label file): no instances then does not mean a good picture.
         meta: anything else, JSON-able.
     """
 
-    __slots__ = ("_image", "_instances", "_score_map", "_size", "group", "id", "meta", "path", "source", "split")
+    __slots__ = (
+        "_image",
+        "_instances",
+        "_score_map",
+        "_size",
+        "group",
+        "id",
+        "labelled",
+        "meta",
+        "path",
+        "source",
+        "split",
+    )
 
     def __init__(
         self,
@@ -38,6 +51,7 @@ class Sample:
         split: str = "",
         group: str = "",
         source: str = "",
+        labelled: bool = True,
         meta: dict[str, Any] | None = None,
         score_map: np.ndarray | Callable[[], np.ndarray] | None = None,
     ):
@@ -58,6 +72,7 @@ class Sample:
         self.split = split
         self.group = group
         self.source = source
+        self.labelled = labelled
         self.meta = meta or {}
         self._image = image
         self._instances = instances
@@ -128,9 +143,15 @@ class Sample:
         return magic.get(self._image[:2], ".png")
 
     def replace(self, **fields) -> Sample:
-        """A copy with some of ``id, image, instances, path, size, split, group, source, meta, score_map`` exchanged."""
+        """A copy with some of ``id, image, instances, path, size, split, group, ... score_map`` exchanged."""
         now = {"id": self.id, "image": self._image, "instances": self._instances, "path": self.path}
-        now |= {"size": self._size, "split": self.split, "group": self.group, "source": self.source}
+        now |= {
+            "size": self._size,
+            "split": self.split,
+            "group": self.group,
+            "source": self.source,
+            "labelled": self.labelled,
+        }
         now |= {"meta": self.meta, "score_map": self._score_map}
         if "image" in fields and "size" not in fields:
             now["size"] = None

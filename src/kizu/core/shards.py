@@ -42,6 +42,7 @@ _FIELDS = [
     ("split", pa.string()),
     ("group", pa.string()),
     ("source", pa.string()),
+    ("labelled", pa.bool_()),
     ("meta", pa.string()),
     ("boxes", pa.list_(pa.float32())),
     ("labels", pa.list_(pa.int32())),
@@ -93,6 +94,7 @@ def _without_image(sample: Sample, embed: bool) -> dict[str, Any]:
         "split": sample.split,
         "group": sample.group,
         "source": sample.source,
+        "labelled": sample.labelled,
         "meta": _json(sample.meta, sample, "meta"),
         "boxes": found.boxes.ravel(),
         "labels": found.labels,
@@ -126,7 +128,8 @@ def _from_row(row: dict[str, Any], folder: Path) -> Sample:
     meta = json.loads(row["meta"]) if row["meta"] else {}
     return Sample(
         row["id"], row["image"], instances, path=path, size=size, split=row["split"], group=row["group"],
-        source=row["source"], meta=meta, score_map=None if row["score_map"] is None else score_map,
+        source=row["source"], labelled=row["labelled"], meta=meta,
+        score_map=None if row["score_map"] is None else score_map,
     )  # fmt: skip
 
 

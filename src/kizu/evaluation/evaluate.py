@@ -51,10 +51,14 @@ def evaluate(
     coco = [CocoAP(names, kind) for kind in ("box", "mask")] if boxes else []
     result = Evaluation(names, dict.fromkeys(("images", "defective", "clean", "other_only"), 0))
     counts = result.counts
-    counts |= dict.fromkeys(("truth_instances", "predicted_instances", "crowd_regions", "boxes_only"), 0)
+    counts |= dict.fromkeys(("truth_instances", "predicted_instances", "crowd_regions", "boxes_only", "unlabelled"), 0)
     records = []
     with progress("evaluate", len(matching)) as step:
         for pair in matching:
+            if not pair.labelled:
+                counts["unlabelled"] += 1
+                step()
+                continue
             score, outcome = image_scores.add(pair)
             iou = None
             if len(pair.truth) and pair.truth.masks is None:
@@ -70,6 +74,10 @@ def evaluate(
             records.append((pair.index, _record(pair, names, score, iou, outcome)))
             _count(counts, pair, outcome)
             step()
+    if not records:
+        raise KizuError(
+            "no image of the truth is labelled, so nothing can be measured; label some, or name another set"
+        )
     result.images = [record for _, record in sorted(records, key=lambda item: item[0])]
     counts |= {"left_out": matching.left_out, "unpredicted": matching.unpredicted, "surplus": matching.surplus}
     result.figures += segmentation.figures(resamples, seed) + pixel_scores.figures()
@@ -127,6 +135,7 @@ def _notes(
         counts["left_out"],
         f"{counts['left_out']} images that the model was fitted from are left out (--keep-support keeps them)",
     )
+    note(counts["unlabelled"], f"{counts['unlabelled']} images of the truth have no label file and are left out")
     note(counts["unpredicted"], f"{counts['unpredicted']} images of the truth have no prediction and are left out")
     note(counts["surplus"], f"{counts['surplus']} predicted images have no truth here and are left out")
     note(len(absent), f"the truth has no class {', '.join(absent)}: its predictions are false alarms wherever they are")

@@ -27,6 +27,7 @@ class Pair:
         predicted: instances with scores (1 where the predictions have none), candidates below 0.5 included.
         others: truth instances of classes that are not evaluated.
         score_map: float32 (C, H, W), or None.
+        labelled: False where nobody has labelled the image; then it is no truth.
     """
 
     index: int
@@ -38,6 +39,7 @@ class Pair:
     predicted: Instances
     others: int
     score_map: np.ndarray | None
+    labelled: bool = True
 
     @property
     def fired(self) -> np.ndarray:
@@ -167,7 +169,8 @@ class Matching:
                 f"({len(self.names)}, {size[0]}, {size[1]})"
             )
         return Pair(
-            index, truth.id, truth.group, size, right, is_crowd(right), found, int((~kept).sum()), score_map
+            index, truth.id, truth.group, size, right, is_crowd(right), found, int((~kept).sum()), score_map,
+            truth.labelled,
         )  # fmt: skip
 
 

@@ -85,6 +85,8 @@ def fit_fewshot(
     missing = [n for k, n in enumerate(support.names) if not any((c.labels == k + 1).any() for c in labelled)]
     if missing:
         raise KizuError(f"class {missing[0]!r}: none of its labelled pictures has a pixel in its mask; label it again")
+    if not any((cells.labels == 0).any() for cells in labelled + clean_cells):
+        raise KizuError("no ground: the masks cover the labelled pictures whole; pass good pictures with --clean")
     folds = _folds(support.labelled)
     count = max(2, max(folds) + 1)  # two at least, so that good pictures are held out even with one labelled one
     scorers, held_out = [], []

@@ -50,7 +50,8 @@ def choose_support(
     Args:
         classes: classes to find; None = all that have a labelled picture.
         shots: labelled pictures a class; None = all, at most 20. Pictures of different ``group`` come first.
-        clean: good pictures; None = those of ``dataset`` that are labelled as holding nothing.
+        clean: good pictures (any that hold an instance are passed over); None = those of ``dataset`` that are
+            labelled as holding nothing.
         skips: notes the samples that cannot be read.
         false_alarms: the share to be promised; the smaller, the more good pictures are taken.
 
@@ -73,7 +74,7 @@ def choose_support(
                     "draw polygons or masks on a few pictures"
                 )
             holds[i] = {dataset.names[label] for label in found.labels}
-            if not len(found) and sample.meta.get("labelled", True):
+            if not len(found) and sample.labelled:
                 empty.append(i)
     order = generator(seed, Stream.SHOTS).permutation(len(dataset))
     chosen: list[int] = []
@@ -109,7 +110,7 @@ def choose_support(
         raise KizuError(f"class {lost[0]!r}: none of its labelled pictures can be used, {skips.items[-1]['reason']}")
     if not chosen:
         raise KizuError("no labelled picture was found; label the defects of one to five pictures first")
-    source, good = (dataset, empty) if clean is None else (clean, list(range(len(clean))))
+    source, good = (dataset, empty) if clean is None else (clean, _holding_nothing(clean, skips))
     most = min(max(CLEAN, needed_clean(false_alarms, len(names))), MOST_CLEAN)
     some = sorted(generator(seed, Stream.SHOTS, 1).permutation(len(good))[:most].tolist())
     labelled = [_with_labels(dataset[i], dataset.names, names) for i in chosen]
@@ -140,6 +141,15 @@ def class_share(false_alarms: float, classes: int) -> float:
     if not 0 < false_alarms < 1:
         raise KizuError(f"false alarms {false_alarms} is not a share between 0 and 1; 0.01 means one in a hundred")
     return 1 - (1 - false_alarms) ** (1 / classes)
+
+
+def _holding_nothing(dataset: Dataset, skips: Skips) -> list[int]:
+    out = []
+    for i in range(len(dataset)):
+        with skips.item(dataset[i].id):
+            if not len(dataset[i].instances):
+                out.append(i)
+    return out
 
 
 def _with_labels(sample: Sample, old: tuple[str, ...], new: tuple[str, ...]) -> Sample:

@@ -47,7 +47,7 @@ from kizu.formats.common.trees import (
 )
 
 ORDER = 10
-_IMAGE_FIELDS = {"id", "file_name", "width", "height", "group", "split", "source", "kizu_id"}
+_IMAGE_FIELDS = {"id", "file_name", "width", "height", "group", "split", "source", "labelled", "kizu_id"}
 _THING_FIELDS = {"id", "image_id", "category_id", "bbox", "segmentation", "score", "amodal", "parent_id"}
 
 
@@ -279,7 +279,15 @@ class CocoSource:
             return _further(found, entry, frame, file.path)
 
         sample = Sample(
-            entry.id, None, instances, path=self._path(entry), size=size, split=self._split(entry), meta=meta, **text
+            entry.id,
+            None,
+            instances,
+            path=self._path(entry),
+            size=size,
+            split=self._split(entry),
+            meta=meta,
+            labelled=record.get("labelled") is not False,
+            **text,
         )
         return sample
 

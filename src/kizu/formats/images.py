@@ -31,7 +31,7 @@ class ImageSource:
         return len(self.paths)
 
     def __getitem__(self, i: int) -> Sample:
-        return Sample(self.ids[i], path=self.paths[i], split=self.splits[i])
+        return Sample(self.ids[i], path=self.paths[i], split=self.splits[i], labelled=False)
 
 
 def read(path: Path) -> Dataset:

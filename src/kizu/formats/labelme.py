@@ -199,7 +199,7 @@ class LabelmeSource:
         def instances() -> Instances:
             return self._instances(i, sample.size, table)
 
-        sample = Sample(entry.id, data, instances, path=where, meta=meta, **text)
+        sample = Sample(entry.id, data, instances, path=where, meta=meta, labelled=entry.json is not None, **text)
         return sample
 
     def _instances(self, i: int, size: tuple[int, int], table: dict) -> Instances:

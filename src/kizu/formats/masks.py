@@ -295,7 +295,7 @@ class MaskSource:
                 labels += own
             return Instances(labels, masks=Masks.concat(parts))
 
-        sample = Sample(entry.id, None, instances, path=entry.path, split=entry.split)
+        sample = Sample(entry.id, None, instances, path=entry.path, split=entry.split, labelled=bool(entry.masks))
         return sample
 
     def _masks(self, path: Path, name: str, image: str, size: tuple[int, int]) -> tuple[Masks, list[int]]:

@@ -136,7 +136,8 @@ class MvtecSource:
             return Instances(np.full(len(masks), self.names.index(entry.name)), masks=masks)
 
         meta = {"image_label": entry.name}
-        sample = Sample(entry.id, None, instances, path=entry.path, split=entry.split, meta=meta)
+        labelled = entry.name in GOOD or bool(entry.masks)
+        sample = Sample(entry.id, None, instances, path=entry.path, split=entry.split, meta=meta, labelled=labelled)
         return sample
 
     def strays(self) -> Iterator[Fault]:

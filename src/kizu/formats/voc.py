@@ -174,7 +174,7 @@ class VocSource:
             things = things_of(self.things(i))
             return join(things, sample.size, entry.xml or "", entry.id, masks=entry.masks is not None)
 
-        sample = Sample(entry.id, None, instances, path=entry.image, split=entry.split)
+        sample = Sample(entry.id, None, instances, path=entry.image, split=entry.split, labelled=entry.xml is not None)
         return sample
 
     def where(self, i: int) -> tuple[Path | str, str]:

@@ -136,6 +136,7 @@ def _image_record(sample: Sample, id: Any, name: str) -> dict:
     record = {"id": id, "file_name": name, "width": width, "height": height}
     record |= {k: v for k, v in sample.meta.items() if k != "coco_id" and k not in record}
     record |= {k: getattr(sample, k) for k in ("group", "split", "source") if getattr(sample, k)}
+    record |= {} if sample.labelled else {"labelled": False}
     return record | ({"kizu_id": sample.id} if name != sample.id else {})
 
 
