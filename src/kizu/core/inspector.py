@@ -103,7 +103,13 @@ class Inspector(abc.ABC):
             raise KizuError(f"{path}: a safetensors file, but not an inspector made by Kizu") from error
         if version != 1:
             raise KizuError(f"{path}: a model file of format {version}, made by a later Kizu; update Kizu")
-        return inspector_class(kind).from_state(arrays, settings, card)
+        made = inspector_class(kind)
+        try:
+            return made.from_state(arrays, settings, card)
+        except (KizuError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise KizuError(
+                f"{path}: its parts do not fit together ({error}); it is damaged or made by another Kizu: fit it anew"
+            ) from error
 
 
 def inspector_class(kind: str) -> type[Inspector]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from kizu.core.errors import DataError
 from kizu.core.files import write_text
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass
@@ -59,6 +65,25 @@ class Skips:
             write_text(path, "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in self.items))
         elif path.exists():
             path.unlink()
+
+
+def ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[Future[R]]:
+    """Run ``function`` over ``items`` in threads, a few items ahead of the consumer; futures come in the items' order.
+
+    Memory stays that of ``workers`` + 1 results, however many items there are.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        window: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                window.append(pool.submit(function, item))
+                if len(window) > workers:
+                    yield window.popleft()
+            while window:
+                yield window.popleft()
+        finally:
+            for future in window:
+                future.cancel()
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ import numpy as np
 
 from kizu.inspection.tiling import Tile, plan
 
+VERSION = "filter-bank/1"  # to be counted up with every change of the numbers: a model fits one version only
 STRIDE = 2
 OCTAVES = 5
 _ENTROPY_BINS = 8

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 
 from kizu.core.card import Card
+from kizu.core.errors import KizuError
 from kizu.core.inspector import Inspector
 from kizu.core.instances import Instances
-from kizu.fewshot.features import STRIDE, describe
+from kizu.fewshot.features import STRIDE, VERSION, channels, describe
 from kizu.fewshot.mix import Mix
 from kizu.fewshot.scorer import Scorer
 from kizu.inspection.regions import Rule, decide
@@ -58,11 +59,18 @@ class FewShotInspector(Inspector):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         return self.scorer.arrays, {
+            "features": VERSION,
             "mixes": [asdict(mix) for mix in self.mixes],
             "rules": [asdict(rule) for rule in self.rules],
         }
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], settings: dict[str, Any], card: Card) -> FewShotInspector:
+        if settings.get("features") != VERSION:
+            raise KizuError(f"fitted to features {settings.get('features')!r}, and this Kizu makes {VERSION!r}")
         mixes = [Mix(tuple(mix["weights"]), mix["blur"]) for mix in settings["mixes"]]
-        return cls(card, Scorer(arrays), mixes, [Rule(**rule) for rule in settings["rules"]])
+        rules = [Rule(**rule) for rule in settings["rules"]]
+        count, width = len(card.classes), 2 * len(channels())
+        if not len(rules) == len(mixes) == len(arrays["bias"]) - 1 == count or len(arrays["mean"]) != width:
+            raise KizuError(f"{count} classes and {width} features a cell are expected, and its parts have others")
+        return cls(card, Scorer(arrays), mixes, rules)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kizu.core.errors import KizuError
 from kizu.core.jit import jit
 
 _FOREST_FLOOR = 0.005  # a share that no leaf vote is trusted beyond
@@ -74,6 +75,24 @@ class Scorer:
     """
 
     arrays: dict[str, np.ndarray]
+
+    def __post_init__(self):
+        """Compiled code does not check its indices, and a file may be damaged: what does not fit raises KizuError."""
+        a = self.arrays
+        features, outputs = a["weight"].shape
+        sound = a["mean"].shape == a["scale"].shape == (features,) and a["bias"].shape == (outputs,)
+        sound &= all(np.isfinite(values).all() for values in a.values())
+        for name in ("all", "own"):
+            feature, left, right, root = (a[f"{name}.{key}"] for key in ("feature", "left", "right", "root"))
+            place = np.arange(len(left))
+            sound &= feature.shape == a[f"{name}.threshold"].shape == left.shape == right.shape == place.shape
+            sound &= a[f"{name}.value"].shape == (len(place), outputs) and _within(root, 0, len(place))
+            if sound:  # children come after their parents, so every walk ends
+                inner = left >= 0
+                sound &= _within(feature, 0, features)
+                sound &= all(_within(child[inner], place[inner] + 1, len(place)) for child in (left, right))
+        if not sound:
+            raise KizuError("the arrays of its scorer contradict each other")
 
     @classmethod
     def fit(
@@ -150,6 +169,10 @@ def _fit_linear(
         bias[present] = intercepts
     arrays = {"weight": weight, "bias": bias, "mean": mean, "scale": scale}
     return {name: values.astype(np.float32) for name, values in arrays.items()}
+
+
+def _within(values: np.ndarray, low: np.ndarray | int, end: int) -> bool:
+    return bool(((values >= low) & (values < end)).all())
 
 
 def _log_odds(share: np.ndarray) -> np.ndarray:

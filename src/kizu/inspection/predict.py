@@ -11,7 +11,7 @@ from typing import Any
 from kizu.core.dataset import Dataset
 from kizu.core.files import write_text
 from kizu.core.inspector import Inspector
-from kizu.core.run import Skips, progress
+from kizu.core.run import Skips, ahead, progress
 from kizu.core.sample import Sample
 from kizu.core.shards import ShardWriter, read_columns, read_manifest
 
@@ -57,16 +57,19 @@ def predict_dataset(
     writer = ShardWriter(out, inspector.names, len(dataset), config, _SHARD, info)
     skips = Skips(strict)
 
+    def inspect(i: int) -> Sample:
+        sample = dataset[i]
+        image = sample.image
+        instances, maps = inspector.inspect(image, min_score)
+        path = None if sample.path is None else Path(os.path.abspath(sample.path))
+        maps = maps if score_maps else None
+        return sample.replace(instances=instances, size=image.shape[:2], path=path, score_map=maps, labelled=True)
+
     def inspected(shard: int, step) -> Iterator[Sample]:
-        for i in writer.range(shard):
+        places = writer.range(shard)
+        for i, future in zip(places, ahead(inspect, places, os.cpu_count() or 1), strict=True):
             with skips.item(ids[i]):
-                sample = dataset[i]
-                image = sample.image
-                instances, maps = inspector.inspect(image, min_score)
-                path = None if sample.path is None else Path(os.path.abspath(sample.path))
-                yield sample.replace(
-                    instances=instances, size=image.shape[:2], path=path, score_map=maps if score_maps else None
-                )
+                yield future.result()
             step()
 
     missing = set(writer.missing)

@@ -37,6 +37,7 @@ _OUTCOMES = {  # outcome -> (sign, words): told apart by sign and word, colour o
     "found": ("◆", "Found"),
     "nothing": ("○", "Nothing found"),
     "labelled": ("◆", "Labelled"),
+    "unlabelled": ("–", "No label"),
     "unreadable": ("?", "Unreadable"),
 }
 
@@ -138,7 +139,9 @@ def _counted(known: Survey, names: tuple[str, ...]) -> dict[str, Any]:
         verdict = words.verdict_found(total, known.count("found"), known.instances)
         counts = [("pictures", total), ("with a find", known.count("found")), ("finds", known.instances)]
     else:
-        verdict = words.verdict_labels(total, known.count("labelled"), known.instances, len(names))
+        verdict = words.verdict_labels(
+            total, known.count("labelled"), known.count("unlabelled"), known.instances, len(names)
+        )
         counts = [("pictures", total), ("labelled", known.count("labelled")), ("instances", known.instances)]
     if known.count("unreadable"):
         counts.append(("unreadable", known.count("unreadable")))
@@ -235,7 +238,10 @@ def _common(dataset, truth, card, names, title, tiles, records) -> dict[str, Any
         "card": card,
         "card_rows": _card_rows(card),
         "info_rows": [
-            (k, words.plain(v)) for k, v in dataset.info.items() if k != "card" and v not in (None, "", [], {})
+            # Records within records are for programs (category tables of COCO files ...).
+            (k, words.plain(v))
+            for k, v in dataset.info.items()
+            if isinstance(v, str | int | float) and v != ""
         ],
         "thresholds": words.thresholds(card, names),
         "names": names,

@@ -20,8 +20,8 @@ class Survey:
 
     Attributes:
         scored: whether these are predictions.
-        images: one record an image, in order: index, id, outcome (``found`` or ``nothing``, ``labelled`` or ``clean``,
-            ``unreadable``), score, labels (classes on it).
+        images: one record an image, in order: index, id, outcome (``found`` or ``nothing``, ``labelled``, ``clean`` or
+            ``unlabelled``, ``unreadable``), score, labels (classes on it).
         sizes: class -> square root of each instance's area, in pixels.
         on_images: class -> number of images that hold it.
     """
@@ -74,7 +74,7 @@ def _take(sample: Sample, record: dict[str, Any], out: Survey) -> None:
     record["labels"] = [int(label) for label in np.unique(kept.labels)]
     for label in record["labels"]:
         out.on_images[label] += 1
-    record["outcome"] = "some" if len(kept) else "none"
+    record["outcome"] = "some" if len(kept) else "none" if sample.labelled or out.scored else "unlabelled"
 
 
 def _score(sample: Sample) -> float:

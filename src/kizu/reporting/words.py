@@ -99,13 +99,14 @@ def verdict_found(images: int, fired: int, instances: int) -> list[str]:
     ]
 
 
-def verdict_labels(images: int, labelled: int, instances: int, classes: int) -> list[str]:
-    """The same for a labelled data set."""
+def verdict_labels(images: int, labelled: int, unlabelled: int, instances: int, classes: int) -> list[str]:
+    """The same for a labelled data set; ``unlabelled`` pictures are those without any label file."""
     of = plural(classes, "class", "classes")
     held = f"{plural(images, 'picture')} with {plural(instances, 'labelled instance')} of {of}"
     if images == labelled:
         return [f"{held}; there is one on every picture." if images else "There are no pictures in this set."]
-    return [f"{held}, on {labelled:,} of them; {images - labelled:,} hold none."]
+    bare = f"; {unlabelled:,} have no label file" if unlabelled else ""
+    return [f"{held}, on {labelled:,} of them; {images - labelled - unlabelled:,} hold none{bare}."]
 
 
 def thresholds(card: dict[str, Any], names: Sequence[str]) -> list[tuple[str, str]]:
