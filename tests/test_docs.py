@@ -77,7 +77,9 @@ def test_what_a_page_shows_works(page, tmp_path, monkeypatch):
         assert block.mark in ("", "notest", "output"), f"{where}: unknown mark {block.mark}"
         if block.mark == "output":
             assert printed is not None, f"{where}: no block before it prints anything"
-            assert block.text.split() == printed.split(), f"{where}: the page shows another output than this:\n{printed}"
+            assert block.text.split() == printed.split(), (
+                f"{where}: the page shows another output than this:\n{printed}"
+            )
         elif block.kind not in UNRUN and block.mark != "notest":
             printed = run(block, page, namespace)
 
@@ -96,8 +98,16 @@ def test_links_and_named_files_are_there(page):
     links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
     missing = [link for link in links if link and not (page.parent / link).exists()]
     paths = re.findall(r"`((?:src|tests|bench|docs)/[\w./]+)`", text)
-    missing += [path for path in paths if not (ROOT / path).exists() and "results/" not in path]
+    missing += [path for path in paths if not (ROOT / path).exists() and not re.search("results/|NAME", path)]
     assert not missing, f"{page}: {missing}"
+
+
+def test_names_in_contributing_are_those_of_the_source():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    words = set(re.findall(r"\w+", " ".join(path.read_text("utf-8") for path in files)))
+    named = set(re.findall(r"`(\w+)(?:\([^`]*\))?:?`", text)) - {"tests", "bench", "docs", "src"}
+    assert named - words == set()
 
 
 def test_the_table_of_packages_is_the_house():

@@ -5,6 +5,7 @@ import pytest
 import sklearn.ensemble
 import sklearn.linear_model
 
+from kizu.core.errors import KizuError
 from kizu.fewshot import scorer as module
 from kizu.fewshot.scorer import Scorer, _flatten, _vote
 
@@ -147,3 +148,32 @@ def test_scores_do_not_depend_on_the_company_of_a_row():
     many = np.tile(rows, (60, 1))
     assert np.array_equal(fitted.score(many)[-600:], fitted.score(rows))
     assert np.array_equal(fitted.score(rows[5:6])[0], fitted.score(rows)[5])
+
+
+def node(name, place, value):
+    def damage(arrays):
+        arrays[name] = arrays[name].copy()
+        arrays[name][place] = value
+
+    return damage
+
+
+BROKEN = {
+    "a child beyond the end": node("all.left", 0, 10**6),
+    "a walk in circles": node("own.right", 0, 0),
+    "a feature that is not there": node("all.feature", 0, 12),
+    "a negative feature": node("all.feature", 0, -1),
+    "a root beyond the end": node("own.root", 0, 10**6),
+    "a threshold that is no number": node("own.threshold", 0, np.nan),
+    "an endless weight": node("weight", 0, np.inf),
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN.values(), ids=list(BROKEN))
+def test_damaged_arrays_are_refused(damage):
+    labels = labels_of((0, 1))
+    arrays = dict(Scorer.fit(rows_of(labels), labels, np.ones(len(labels)), 1, 2, 0).arrays)
+    Scorer(dict(arrays))
+    damage(arrays)
+    with pytest.raises(KizuError, match="contradict each other"):
+        Scorer(arrays)

@@ -159,26 +159,33 @@ def test_a_model_cut_short(refused, disc_model, disc_line, tmp_path, keep):
     assert not (tmp_path / "out").exists()
 
 
-def changed(path, out, arrays=None, **records):
-    """A model file with other arrays or other records of its metadata."""
+def changed(path, out, arrays=None, settings=None, whole=None):
+    """A model file with other arrays, other entries of its settings, or other settings as a whole."""
     with safe_open(path, "numpy") as file:
-        metadata = file.metadata() | records
+        metadata = file.metadata()
         kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    metadata["settings"] = whole or json.dumps(json.loads(metadata["settings"]) | (settings or {}))
     save_file({name: values for name, values in (kept | (arrays or {})).items() if values is not None}, out, metadata)
 
 
 DAMAGE = {
-    "settings of another version": {"settings": json.dumps({"rules": [{"pixel": 1, "edge": 2}]})},
-    "no settings": {"settings": "{}"},
-    "settings of another kind": {"settings": "[]"},
-    "rules of fewer classes": {"settings": json.dumps({"rules": [], "mixes": []})},
+    "features of another version": {"settings": {"features": "filter-bank/0"}},
+    "rules of another version": {"settings": {"rules": [{"pixel": 1, "edge": 2}]}},
+    "rules of fewer classes": {"settings": {"rules": [], "mixes": []}},
+    "no settings": {"whole": "{}"},
+    "settings of another kind": {"whole": "[]"},
     "an array missing": {"arrays": {"mean": None}},
     "a tree that leads out of itself": {"arrays": {"all.left": np.full(10**4, 10**6, np.int32)}},
     "a tree of another length": {"arrays": {"own.left": np.full(3, -1, np.int32)}},
-    "a tree that runs in circles": {"arrays": {"all.left": np.zeros(1, np.int32), "all.right": np.zeros(1, np.int32)}},
     "features that are not there": {"arrays": {"weight": np.zeros((4, 2), np.float32)}},
     "a number that is none": {"arrays": {"bias": np.full(2, np.nan, np.float32)}},
 }
+
+
+def test_a_changed_file_that_is_whole(run, disc_model, disc_line, tmp_path):
+    """What the damage below is done with does no harm by itself."""
+    changed(disc_model, tmp_path / "same.kizu")
+    assert run("predict", tmp_path / "same.kizu", disc_line / "images" / "001.png", tmp_path / "out")[0] == 0
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=list(DAMAGE))

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import kizu
 from kizu.core.dataset import Dataset
 from kizu.core.inspector import Inspector
 from kizu.core.shards import read_manifest, verify
@@ -16,6 +17,7 @@ KILLER = """
 import json, os, pathlib, signal, sys
 import kizu.cli, kizu.core.files as files, kizu.core.shards as shards, kizu.verbs.predict, kizu.verbs.fit
 import kizu.core.dataset, kizu.inspection.predict, kizu.fewshot.fit, kizu.fewshot.support
+from kizu.core.inspector import Inspector
 from kizu.fewshot import FewShotInspector
 
 def die(*_):
@@ -43,26 +45,22 @@ MOMENTS = {
     "after a shard got its name": lambda: at_call(os, "replace", 3, after=True),
     "within a line of the manifest": lambda: setattr(shards, "append_line", half_a_line),
     "at the very end": lambda: at_call(files.os, "fsync", 8),
+    "while a model is written": lambda: at_call(os, "fsync", 1),
     "before a model gets its name": lambda: at_call(os, "replace", 1),
     "after a model got its name": lambda: at_call(os, "replace", 1, after=True),
-    "while a model is written": lambda: at_call(os, "fsync", 1),
 }
 for moment, arguments in json.loads(sys.argv[1]):
     child = os.fork()
     if not child:
         MOMENTS[moment]()
-        kizu.cli.main(arguments)
+        if arguments[0] == "copy":
+            Inspector.load(arguments[1]).save(arguments[2])
+        else:
+            kizu.cli.main(arguments)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, (moment, status)
 """
-
-
-def killed(runs):
-    """Run each (moment, command line) in a process that is killed at that moment."""
-    lines = json.dumps([(moment, [str(argument) for argument in arguments]) for moment, arguments in runs])
-    done = subprocess.run([sys.executable, "-c", KILLER, lines], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
 
 
 PREDICT = [
@@ -86,13 +84,29 @@ def many(disc_line, tmp_path_factory):
     return folder
 
 
+SAVE = {
+    "while a model is written": False,
+    "before a model gets its name": False,
+    "after a model got its name": True,
+}
+
+
 @pytest.fixture(scope="module")
-def interrupted(many, disc_model, tmp_path_factory):
-    """The folders of runs that were killed, by moment."""
+def interrupted(many, disc_line, disc_model, tmp_path_factory):
+    """What was killed, by moment: folders of predictions, and model files that were to be written over another one."""
     root = tmp_path_factory.mktemp("killed")
-    out = {moment: root / str(k) for k, moment in enumerate(PREDICT)}
-    killed([(moment, ("predict", disc_model, many, folder)) for moment, folder in out.items()])
-    return out
+    out = {moment: root / f"folder{k}" for k, moment in enumerate(PREDICT)}
+    models = {moment: root / f"model{k}" / "m.kizu" for k, moment in enumerate(SAVE)}
+    kizu.fit(disc_line, split="train", shots=1, out=root / "new.kizu")
+    for path in models.values():
+        path.parent.mkdir()
+        shutil.copy(disc_model, path)
+    runs = [(moment, ("predict", disc_model, many, folder)) for moment, folder in out.items()]
+    runs += [(moment, ("copy", root / "new.kizu", path)) for moment, path in models.items()]
+    lines = json.dumps([(moment, [str(argument) for argument in arguments]) for moment, arguments in runs])
+    done = subprocess.run([sys.executable, "-c", KILLER, lines], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return out | models
 
 
 def state(folder):
@@ -101,8 +115,6 @@ def state(folder):
 
 @pytest.fixture(scope="module")
 def uninterrupted(many, disc_model, tmp_path_factory):
-    import kizu
-
     folder = tmp_path_factory.mktemp("whole") / "out"
     kizu.predict(disc_model, many, folder)
     return folder
@@ -125,39 +137,51 @@ def test_a_killed_run_goes_on_to_the_same_result(run, interrupted, uninterrupted
         assert (folder / name).read_bytes() == (uninterrupted / name).read_bytes(), name
 
 
-@pytest.mark.parametrize(
-    ("moment", "renewed"),
-    [
-        ("while a model is written", False),
-        ("before a model gets its name", False),
-        ("after a model got its name", True),
-    ],
-)
-def test_a_model_is_the_old_one_or_the_new_one(disc_line, disc_model, tmp_path, moment, renewed):
-    path = tmp_path / "m.kizu"
-    shutil.copy(disc_model, path)
-    killed([(moment, ("fit", disc_line, "--split", "train", "--shots", 1, "--out", path))])
-    support = Inspector.load(path).card.data[0]["images"]
-    assert support == (1 if renewed else 4)
-    assert (path.read_bytes() == disc_model.read_bytes()) == (not renewed)
+@pytest.mark.parametrize(("moment", "renewed"), SAVE.items())
+def test_a_model_is_the_old_one_or_the_new_one(interrupted, disc_model, moment, renewed):
+    path = interrupted[moment]
+    new = path.parents[1] / "new.kizu"
+    assert path.read_bytes() == (new if renewed else disc_model).read_bytes()
+    assert Inspector.load(path).card.data[0]["images"] == (1 if renewed else 4)
 
 
+# What numba compiles is kept on disk too, so a first run without limit has to leave nothing to compile.
 LIMITED = """
 import json, resource, sys
-import kizu.cli
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-kizu.cli.main(json.loads(sys.argv[2]))
+import kizu
+from kizu.cli import main
+from kizu.core.inspector import Inspector
+from kizu.core.shards import ShardWriter
+
+def limited(owner, name):
+    real = getattr(owner, name)
+    def wrapped(*arguments, **options):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+        return real(*arguments, **options)
+    setattr(owner, name, wrapped)
+
+kizu.predict(*json.loads(sys.argv[2]))
+limited(ShardWriter, "write")
+limited(Inspector, "save")
+main(json.loads(sys.argv[3]))
 """
 
 
-def on_a_small_disk(size, *arguments):
-    """Run a command line where no file may grow beyond ``size`` bytes, as on a disk that fills up."""
-    line = json.dumps([str(argument) for argument in arguments])
-    done = subprocess.run([sys.executable, "-c", LIMITED, str(size), line], capture_output=True, text=True, timeout=120)
-    return done.returncode, done.stderr
+@pytest.fixture
+def on_a_small_disk(disc_model, disc_line, tmp_path_factory):
+    """A function that runs a command line where no file may grow beyond a size, as on a disk that fills up."""
+
+    def function(size, *arguments):
+        first = (disc_model, disc_line / "images" / "000.png", tmp_path_factory.mktemp("first") / "out")
+        lines = [json.dumps([str(argument) for argument in line]) for line in (first, arguments)]
+        command = [sys.executable, "-c", LIMITED, str(size), *lines]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stderr
+
+    return function
 
 
-def test_predicting_to_a_full_disk(disc_line, disc_model, tmp_path):
+def test_predicting_to_a_full_disk(on_a_small_disk, disc_line, disc_model, tmp_path):
     out = tmp_path / "out"
     code, err = on_a_small_disk(30_000, "predict", disc_model, disc_line, out, "--embed")
     assert code == 2
@@ -168,7 +192,7 @@ def test_predicting_to_a_full_disk(disc_line, disc_model, tmp_path):
     assert read_manifest(out) == []
 
 
-def test_fitting_to_a_full_disk(disc_line, disc_model, tmp_path):
+def test_fitting_to_a_full_disk(on_a_small_disk, disc_line, disc_model, tmp_path):
     path = tmp_path / "m.kizu"
     shutil.copy(disc_model, path)
     code, err = on_a_small_disk(2_000, "fit", disc_line, "--shots", 1, "--out", path)

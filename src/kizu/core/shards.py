@@ -183,7 +183,8 @@ class ShardWriter:
 
     def _clear_partial(self) -> None:
         """Remove what a killed run left; a writer handed to another process (pickled) does not come here."""
-        for pattern in (".shard-*.tmp.parquet", ".dataset.*.tmp.json"):
+        names = (".shard-*.tmp.parquet", ".dataset.*.tmp.json", ".card.*.tmp.json", ".skipped.*.tmp.jsonl")
+        for pattern in names:
             for stray in self.folder.glob(pattern):
                 stray.unlink(missing_ok=True)
 
