@@ -1,6 +1,6 @@
 """The nouns at scale: opening shards, COCO evaluation, masks against pycocotools, and the seconds before anything runs.
 
-    uv run python bench/core.py                    # all parts, about five minutes; writes bench/results/core.json
+    uv run python bench/core.py                    # all parts, about three minutes; writes bench/results/core.json
     uv run python bench/core.py --only masks       # one part, printed alone
 
 Every part runs in a fresh process. Memory is the growth of the peak resident memory over what the process held before

@@ -148,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sets", nargs="+", default=list(SETS))
-    parser.add_argument("--shots", nargs="+", type=int, default=[1, 5])
+    parser.add_argument("--shots", nargs="+", type=int, default=[5, 1])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--split", default="test", choices=["test", "val"])
     parser.add_argument("--false-alarms", type=float, default=0.05)

@@ -1,4 +1,4 @@
-"""Nothing is ever half-written: a run killed at the worst moments, a disk that is full, a model written over another."""
+"""Nothing is ever half-written: runs killed at the worst moments, a full disk, a model written over another one."""
 
 import json
 import shutil

@@ -13,6 +13,19 @@ _BACKGROUND = 2000
 _CLEAN = 400
 
 
+def to_cells(mask: np.ndarray) -> np.ndarray:
+    """Share of each cell that a bool mask (H, W) covers, float32 (h, w); cells at the rim reflect it."""
+    odd = (-mask.shape[0] % STRIDE, -mask.shape[1] % STRIDE)
+    whole = cv2.copyMakeBorder(mask.astype(np.float32), 0, odd[0], 0, odd[1], cv2.BORDER_REFLECT_101)
+    return cv2.resize(whole, (whole.shape[1] // STRIDE, whole.shape[0] // STRIDE), interpolation=cv2.INTER_AREA)
+
+
+def to_pixels(layer: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map float32 on the grid of cells (h, w), interpolated to pixels (height, width)."""
+    whole = (layer.shape[1] * STRIDE, layer.shape[0] * STRIDE)
+    return cv2.resize(layer, whole, interpolation=cv2.INTER_LINEAR)[: size[0], : size[1]]
+
+
 def coverage(instances: Instances, classes: int, size: tuple[int, int]) -> np.ndarray:
     """Share of each cell that a class covers.
 
@@ -24,12 +37,10 @@ def coverage(instances: Instances, classes: int, size: tuple[int, int]) -> np.nd
         float32 (classes + 1, h, w) in 0..1, the other classes together in the last layer. A one-pixel defect still
         gives a share above zero.
     """
-    shape = (-(-size[0] // STRIDE), -(-size[1] // STRIDE))
-    out = np.zeros((classes + 1, *shape), np.float32)
+    out = np.zeros((classes + 1, -(-size[0] // STRIDE), -(-size[1] // STRIDE)), np.float32)
     merged = np.minimum(instances.labels, classes)
     for label in np.unique(merged):
-        union = instances.masks[merged == label].union().astype(np.float32)
-        out[label] = cv2.resize(union, shape[::-1], interpolation=cv2.INTER_AREA)
+        out[label] = to_cells(instances.masks[merged == label].union())
     return out
 
 

@@ -23,6 +23,7 @@ from kizu.inspection.tiling import Tile, plan
 VERSION = "filter-bank/1"  # to be counted up with every change of the numbers: a model fits one version only
 STRIDE = 2
 OCTAVES = 5
+_COARSEST = 2**OCTAVES
 _ENTROPY_BINS = 8
 _SOFT = 0.25  # x / (1 + 0.25 |x|): deviations are bent towards 4
 _HELD = 9  # tiles whose features are held at a time, about 60 MB each
@@ -110,13 +111,16 @@ def filter_bank(image: np.ndarray, edges: np.ndarray) -> np.ndarray:
         float32 (h, w, C) with h = ceil(H / 2), w = ceil(W / 2); the channels of :func:`channels`.
     """
     height, width = image.shape[:2]
-    shape = (-(-height // STRIDE), -(-width // STRIDE))
+    cells = (slice(-(-height // STRIDE)), slice(-(-width // STRIDE)))
+    # Whole cells at every octave: else coarse maps would be stretched by up to a cell when they are brought back.
+    image = cv2.copyMakeBorder(image, 0, -height % _COARSEST, 0, -width % _COARSEST, cv2.BORDER_REFLECT_101)
+    shape = (image.shape[0] // STRIDE, image.shape[1] // STRIDE)
     rgb = image.astype(np.float32) / 255.0
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     pyramid = [_blur(grey, 0.7)]
     while len(pyramid) <= OCTAVES:
         last = pyramid[-1]
-        small = (max(last.shape[1] // 2 + last.shape[1] % 2, 1), max(last.shape[0] // 2 + last.shape[0] % 2, 1))
+        small = (last.shape[1] // 2, last.shape[0] // 2)
         pyramid.append(cv2.resize(_blur(last, 1.0), small, interpolation=cv2.INTER_AREA))
 
     def fit(values: np.ndarray) -> np.ndarray:
@@ -143,7 +147,7 @@ def filter_bank(image: np.ndarray, edges: np.ndarray) -> np.ndarray:
     for opponent in (red_green, blue_yellow):
         small = fit(opponent)
         out += [_blur(small, 1.0), _blur(small, 4.0)]
-    return np.stack(out, axis=-1)
+    return np.stack([values[cells] for values in out], axis=-1)
 
 
 def _statistics(banks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from kizu.core.instances import Instances
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
-from kizu.fewshot.cells import balanced, gather
+from kizu.fewshot.cells import balanced, gather, to_cells
 from kizu.fewshot.features import channels
 from kizu.fewshot.inspector import FewShotInspector, member_maps, mixed
 from kizu.fewshot.mix import choose_mix
@@ -161,10 +161,7 @@ def _held_out(sample: Sample, classes: int, copy: bool) -> tuple[np.ndarray, np.
 def _on_cells(members: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
     """Member maps (3, h, w) and truth bool (h, w) of one class on the grid of cells, other classes' cells set to
     never."""
-    shape = members.shape[-2:]
-    own, other = (
-        cv2.resize(truth[k].astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA) for k in (label, -1)
-    )
+    own, other = (to_cells(truth[k]) for k in (label, -1))
     return np.where(other > 0, _NEVER, members[:, label]), own >= min(0.5, max(float(own.max()), 1e-6))
 
 

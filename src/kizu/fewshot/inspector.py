@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 
 from kizu.core.card import Card
 from kizu.core.errors import KizuError
 from kizu.core.inspector import Inspector
 from kizu.core.instances import Instances
+from kizu.fewshot.cells import to_pixels
 from kizu.fewshot.features import STRIDE, VERSION, channels, describe
 from kizu.fewshot.mix import Mix
 from kizu.fewshot.scorer import Scorer
@@ -32,7 +32,7 @@ def member_maps(image: np.ndarray, scorer: Scorer, classes: int) -> np.ndarray:
 def mixed(members: np.ndarray, mixes: list[Mix], size: tuple[int, int]) -> np.ndarray:
     """Member maps (3, C, h, w) mixed and brought to pixels: log odds float32 (C, height, width)."""
     layers = [mix.apply(members[:, k]) for k, mix in enumerate(mixes)]
-    return np.stack([cv2.resize(layer, size[::-1], interpolation=cv2.INTER_LINEAR) for layer in layers])
+    return np.stack([to_pixels(layer, size) for layer in layers])
 
 
 class FewShotInspector(Inspector):

@@ -40,6 +40,7 @@ def demo(
 
     began = time.perf_counter()
     console = Console(stderr=True, highlight=False)
+    _check(Path(out), data, shots, images, seed)
     out = _fresh(Path(out))
 
     def tell(step: int, what: str, command: str) -> None:
@@ -69,11 +70,12 @@ def demo(
     console.print(f"    {predicted}", soft_wrap=True)
 
     tell(4, "Measuring against the truth", f"kizu evaluate {results} {source}{test_keys}")
-    measured = evaluate(results, source, split=test_split)
+    partial = bool(predicted.skipped)
+    measured = evaluate(results, source, split=test_split, partial=partial)
 
     page = out / "report.html"
     tell(5, "Writing the report", f"kizu report {results} --truth {source}{test_keys} --out {page}")
-    report(results, truth=source, split=test_split, out=page)
+    report(results, truth=source, split=test_split, out=page, partial=partial)
 
     console.print(
         "\n[bold]Now your own pictures[/bold] (COCO, YOLO, VOC, labelme or PNG masks; five labelled ones do):\n"
@@ -85,6 +87,20 @@ def demo(
     )
     line = f"demo done in {time.perf_counter() - began:.0f} s ({measured.line}); open {page.resolve()} in a browser"
     return Done(line, page, predicted.skipped)
+
+
+def _check(out: Path, data: Path | None, shots: int, images: int, seed: int) -> None:
+    """Raise KizuError before anything is deleted or made."""
+    from kizu.core.errors import KizuError
+
+    if shots < 1 or seed < 0:
+        raise KizuError(f"{shots} shots and seed {seed}: take one shot or more, and a seed from 0 on")
+    if data is None and images < 20:
+        raise KizuError(f"{images} pictures are too few to fit and to test; take 20 or more")
+    if data is not None and not Path(data).exists():
+        raise KizuError(f"{data}: no such file or folder; check the path")
+    if data is not None and out.resolve() in (Path(data).resolve(), *Path(data).resolve().parents):
+        raise KizuError(f"{data} lies in {out}, which is emptied first; name another folder to write")
 
 
 def _fresh(out: Path) -> Path:
@@ -108,12 +124,9 @@ def _fresh(out: Path) -> Path:
 
 def _made_line(folder: Path, images: int, seed: int) -> Path:
     from kizu.core.dataset import Dataset
-    from kizu.core.errors import KizuError
     from kizu.core.run import progress
     from kizu.synth.line import product_line
 
-    if images < 20:
-        raise KizuError(f"{images} pictures are too few to fit and to test; take 20 or more")
     line = product_line(images - images // 3, images // 3, seed=seed)
     with progress("drawing", len(line)) as step:
         drawn = []
