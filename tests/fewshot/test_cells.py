@@ -6,7 +6,7 @@ import pytest
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.fewshot import cells
-from kizu.fewshot.cells import balanced, coverage, gather
+from kizu.fewshot.cells import balanced, coverage, gather, to_cells, to_pixels
 from kizu.fewshot.features import STRIDE
 from kizu.inspection.tiling import plan
 
@@ -59,6 +59,30 @@ def test_one_pixel_of_an_odd_picture(size):
     assert covered.shape == (2, -(-size[0] // 2), -(-size[1] // 2))
     assert covered[0].max() > 0
     assert covered[1].max() == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 5), (31, 48), (40, 61)])
+def test_cells_are_two_pixels_wide_whatever_the_size(size):
+    mask = np.random.default_rng(0).random(size) < 0.5
+    share = to_cells(mask)
+    whole = mask[: size[0] // 2 * 2, : size[1] // 2 * 2].astype(float)
+    expected = whole.reshape(size[0] // 2, 2, size[1] // 2, 2).mean((1, 3))
+    assert share.shape == (-(-size[0] // 2), -(-size[1] // 2))
+    assert np.allclose(share[: expected.shape[0], : expected.shape[1]], expected)
+    assert share.min() >= 0 and share.max() <= 1
+    assert to_cells(np.ones(size, bool)).min() == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (31, 48), (40, 61)])
+def test_a_map_on_cells_is_brought_back_to_its_pixels(size):
+    rows, columns = np.mgrid[: -(-size[0] // 2), : -(-size[1] // 2)].astype(np.float32)
+    # The middle of cell k lies at pixel 2 k + 0.5; a ramp stays a ramp, but for the rim.
+    for ramp, axis in ((rows, 0), (columns, 1)):
+        pixels = to_pixels(ramp, size)
+        assert pixels.shape == size
+        middle = (np.arange(size[axis]) - 0.5) / 2
+        expected = np.clip(middle, 0, max(ramp.shape[axis] - 1, 0))
+        assert np.allclose(np.moveaxis(pixels, axis, 0), expected.reshape(-1, 1), atol=1e-3)
 
 
 def test_other_classes_share_the_last_layer():
