@@ -13,7 +13,7 @@ from kizu.core.run import Done
 from kizu.verbs import VERBS
 
 BROKEN = [{"item": "a", "reason": "a: broken"}]
-FULL = "kizu: cannot write out/f: the disk is full; free some space or choose another folder\n"
+FULL = "kizu: out/f: the disk is full; free some space or choose another folder\n"
 
 
 def ended(arguments, capsys):

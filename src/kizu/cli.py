@@ -48,11 +48,11 @@ def main(arguments: list[str] | None = None) -> None:
         print("kizu: stopped; what was finished is kept", file=sys.stderr)
         raise SystemExit(130) from None
     except OSError as error:
-        from kizu.core.files import write_error
+        from kizu.core.files import remedy
 
         if os.environ.get("KIZU_TRACEBACK"):
             raise
-        print(f"kizu: {write_error(error.filename or 'a file', error)}", file=sys.stderr)
+        print(f"kizu: {error.filename or 'a file'}: {remedy(error)}", file=sys.stderr)
         raise SystemExit(2) from None
     if done is not None and hasattr(done, "line"):
         print(done)

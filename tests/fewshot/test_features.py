@@ -191,19 +191,19 @@ def assembled(image):
     return out
 
 
-@pytest.mark.parametrize("size", [(704, 832), (700, 611)], ids=str)
+@pytest.mark.parametrize("size", [(704, 736), (700, 611)], ids=str)
 def test_tiles_have_no_seams(size, monkeypatch):
     image = smooth(*size)
     whole = assembled(image)
-    monkeypatch.setattr(tiling, "SIZE", 448)
+    monkeypatch.setattr(tiling, "SIZE", 576)
     assert len(tiling.plan(size, 2)) >= 9
     cut = assembled(image)
     assert np.isfinite(cut).all()
     half = len(NAMES)
     scale = whole[..., :half].reshape(-1, half).std(0) + 1e-4
     off = np.abs(cut - whole)[..., :half] / scale
-    # The tails of the widest blurs end a little beyond the margin: a fraction of a channel's own spread on few cells.
-    assert off.max() < 0.25
+    # Only the far tails of the widest blurs reach beyond the margin.
+    assert off.max() < 0.05, off.max()
     assert np.quantile(off, 0.99) < 0.01
     # The second half comes from statistics of sub-samples: near, not equal.
     assert np.quantile(np.abs(cut - whole)[..., half:], 0.99) < 0.2

@@ -24,9 +24,14 @@ _REASONS = {
 }
 
 
+def remedy(error: OSError) -> str:
+    """What is wrong with a file or folder, and what to do."""
+    return _REASONS.get(error.errno or 0, error.strerror or str(error))
+
+
 def write_error(path: Path | str, error: OSError) -> KizuError:
     """An ``OSError`` from writing ``path`` as one line that says what to do."""
-    return KizuError(f"cannot write {path}: {_REASONS.get(error.errno or 0, error.strerror or str(error))}")
+    return KizuError(f"cannot write {path}: {remedy(error)}")
 
 
 def make_folder(path: Path | str) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SIZE = 1024  # images up to this height and width are one tile
-MARGIN = 96  # wider than any filter of Kizu looks
+MARGIN = 160  # wider than any filter of Kizu looks (coarse contrast and coherence reach about 128 px)
 _ALIGN = 32  # tiles begin where the coarsest octave of a pyramid begins a cell
 
 
