@@ -25,10 +25,11 @@ from pathlib import Path
 import numpy as np
 
 from kizu.core.dataset import Dataset
+from kizu.core.files import write_text
 from kizu.core.run import Skips, progress
 from kizu.evaluation.evaluate import evaluate
 from kizu.fewshot import inspector as inspector_module
-from kizu.fewshot.features import describe
+from kizu.fewshot.features import VERSION, describe
 from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.support import choose_support
 from kizu.inspection.predict import predict_dataset
@@ -156,7 +157,8 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true", help="measure the speed alone (on a quiet machine)")
     parser.add_argument("--out", type=Path, default=Path("bench/results/fewshot.json"))
     args = parser.parse_args()
-    result = json.loads(args.out.read_text()) if args.out.exists() else {"records": []}
+    setting = {"split": args.split, "seeds": args.seeds, "false_alarms": args.false_alarms, "limit": args.limit}
+    result = earlier(args.out, setting)
     if args.speed:
         result["speed"] = speed() | {"command": "uv run python bench/fewshot.py --speed", "cores": os.cpu_count()}
     for name in [] if args.speed else args.sets:
@@ -169,20 +171,28 @@ def main() -> None:
             predictions(test, rows, f"{name}, {shots} shots")
             records = [{"set": name, "shots": shots} | record for row in rows for record in measure(row, test)]
             # What other runs measured is kept; a set and number of shots that was measured again is replaced.
-            now = json.loads(args.out.read_text()) if args.out.exists() else result
+            now = earlier(args.out, setting)
             kept = [r for r in now["records"] if (r["set"], r["shots"]) != (name, shots)]
-            result = now | {"records": kept + records, "split": args.split, "seeds": args.seeds}
-            result |= {"command": "uv run python bench/fewshot.py", "false_alarms": args.false_alarms}
-            write(args.out, result)
+            result = now | {"records": kept + records, "setting": setting, "features": VERSION}
+            write(args.out, result | {"command": "uv run python bench/fewshot.py"})
     write(args.out, result)
     print(table(result["records"]))
     if "speed" in result:
         print("5 pictures of 512 px: fit {fit_s:.1f} s; run {images_per_s:.1f} images/s".format(**result["speed"]))
 
 
+def earlier(path: Path, setting: dict) -> dict:
+    """What earlier runs measured; figures of another setting or other features are never mixed in."""
+    if not path.exists():
+        return {"records": []}
+    result = json.loads(path.read_text())
+    if result.get("setting", setting) != setting or result.get("features", VERSION) != VERSION:
+        raise SystemExit(f"{path} holds figures of another setting ({result['setting']}); name another --out")
+    return result
+
+
 def write(path: Path, result: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result | {"python": platform.python_version()}, indent=1) + "\n")
+    write_text(path, json.dumps(result | {"python": platform.python_version()}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def discs():
 
 def test_one_shot_works(discs):
     inspector, expected = discs
-    assert any("Only one labelled picture of disc" in note for note in inspector.card.notes)
+    assert any("No other labelled picture shows disc" in note for note in inspector.card.notes)
     assert expected[0].iou > 0.5
     assert expected[0].escapes == 0
     for seed in (20, 21):

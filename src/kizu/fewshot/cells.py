@@ -58,7 +58,9 @@ def gather(
     """
     covered = coverage(instances, classes, image.shape[:2])
     labels = np.where(covered.max(0) > 0, -1, 0)
-    for label in range(classes):
+    for label in np.argsort(
+        -covered[:classes].sum((1, 2)), kind="stable"
+    ):  # where classes overlap the smaller one wins
         share = covered[label]
         if share.max() > 0:
             labels[share >= min(0.5, share.max())] = label + 1

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
-import cv2
 import numpy as np
 
 from kizu import __version__
@@ -17,14 +18,15 @@ from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
 from kizu.fewshot.cells import balanced, gather, to_cells
 from kizu.fewshot.features import channels
+from kizu.fewshot.holdout import changed_copy, folds, lost_classes, truth_of
 from kizu.fewshot.inspector import FewShotInspector, member_maps, mixed
 from kizu.fewshot.mix import choose_mix
 from kizu.fewshot.scorer import Scorer
 from kizu.fewshot.support import Support, class_share, needed_clean
 from kizu.inspection.calibrate import Expected, choose_outline, choose_rule
+from kizu.inspection.regions import Rule
 
 _TREES = 20
-_FOLDS = 5
 _NEVER = np.float16(-30)  # log odds that no threshold reaches
 
 
@@ -61,6 +63,7 @@ def fit_fewshot(
         KizuError: a labelled picture cannot be read, or no labelled pixel is left.
     """
     classes, skips = len(support.names), skips or Skips()
+    known = set(range(classes))
     share = class_share(false_alarms, classes)
     random = generator(seed, Stream.SCORER)
 
@@ -87,30 +90,39 @@ def fit_fewshot(
         raise KizuError(f"class {missing[0]!r}: none of its labelled pictures has a pixel in its mask; label it again")
     if not any((cells.labels == 0).any() for cells in labelled + clean_cells):
         raise KizuError("no ground: the masks cover the labelled pictures whole; pass good pictures with --clean")
-    folds = _folds(support.labelled)
-    count = max(2, max(folds) + 1)  # two at least, so that good pictures are held out even with one labelled one
-    scorers, held_out = [], []
+    fold_of, clean_fold_of, count = folds(support.labelled, clean)
+    judges: list[Scorer] = []  # by fold, for its good pictures
+    held_out: list[tuple[np.ndarray, np.ndarray, set[int]]] = []  # member maps, truth, the classes judged here
+    copied: set[int] = set()
     for fold in range(count):
-        held = [i for i, f in enumerate(folds) if f == fold]
-        lost = _lost(support.labelled, held, classes)
-        kept = [cells for i, cells in enumerate(labelled) if i not in held or i in lost]
-        kept += [cells for i, cells in enumerate(clean_cells) if i % count != fold]
-        scorers.append(scorer_of(kept))
+        held = [i for i, f in enumerate(fold_of) if f == fold]
+        lost = lost_classes(support.labelled, held, classes)
+        copied |= lost
+        rest = [cells for cells, f in zip(labelled, fold_of, strict=True) if f != fold]
+        ground = [cells for cells, f in zip(clean_cells, clean_fold_of, strict=True) if f != fold]
+        shown = {i: lost & set(support.labelled[i].instances.labels.tolist()) for i in held}
+        without = scorer_of(rest + ground) if rest else None
+        within = scorer_of(rest + [labelled[i] for i in held if shown[i]] + ground) if lost else None
+        judges.append(within or without)
         for i in held:
-            image, truth = _held_out(support.labelled[i], classes, copy=i in lost)
-            held_out.append((member_maps(image, scorers[-1], classes).astype(np.float16), truth))
+            image, truth = support.labelled[i].image, truth_of(support.labelled[i], classes)
+            if without is not None:
+                held_out.append((member_maps(image, without, classes).astype(np.float16), truth, known - lost))
+            if shown[i]:
+                image, truth = changed_copy(image, truth)
+                held_out.append((member_maps(image, within, classes).astype(np.float16), truth, shown[i]))
             step()
-    mixes = [choose_mix([_on_cells(members, truth, k) for members, truth in held_out]) for k in range(classes)]
+    mixes = [choose_mix([_on_cells(m, t, k) for m, t, judged in held_out if k in judged]) for k in range(classes)]
     pairs: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(classes)]
-    for members, truth in held_out:
+    for members, truth, judged in held_out:
         odds = mixed(members, mixes, truth.shape[1:])
-        for k in range(classes):
+        for k in judged:
             # Pixels of classes that were not asked for are nobody's mistake.
             pairs[k].append((np.where(truth[classes], _NEVER, odds[k]).astype(np.float16), truth[k]))
     outlines = [choose_outline(_areas(support.labelled, k), pairs[k]) for k in range(classes)]
     regions: list[list[list[tuple[float, int]]]] = [[] for _ in range(classes)]
-    for i, sample in enumerate(clean):
-        odds = mixed(member_maps(sample.image, scorers[i % count], classes), mixes, sample.size)
+    for sample, fold in zip(clean, clean_fold_of, strict=True):
+        odds = mixed(member_maps(sample.image, judges[fold], classes), mixes, sample.size)
         for k, outline in enumerate(outlines):
             regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outline.regions(odds[k])])
         step()
@@ -118,44 +130,13 @@ def fit_fewshot(
     scorer = scorer_of(labelled + clean_cells)
     step()
     rules, expected = [rule for rule, _ in chosen], [item for _, item in chosen]
-    card = _card(support, clean, rules, expected, false_alarms)
+    card = _card(support, clean, rules, expected, false_alarms, [support.names[k] for k in sorted(copied)])
     return FewShotInspector(card, scorer, mixes, rules), expected
 
 
 def steps(support: Support) -> int:
     """How often :func:`fit_fewshot` calls ``step``."""
     return 2 * (len(support.labelled) + len(support.clean)) + 1
-
-
-def _folds(samples: list[Sample]) -> list[int]:
-    """The fold of each labelled picture; near-duplicates (one ``group``) share a fold."""
-    groups: dict[str, int] = {}
-    keys = [groups.setdefault(sample.group or f"\0{i}", len(groups)) for i, sample in enumerate(samples)]
-    return [key % _FOLDS for key in keys]
-
-
-def _lost(samples: list[Sample], held: list[int], classes: int) -> set[int]:
-    """Held-out pictures whose class no other picture shows; these are judged on a changed copy."""
-    rest = set()
-    for i, sample in enumerate(samples):
-        if i not in held:
-            rest |= set(sample.instances.labels.tolist())
-    return {i for i in held if (set(samples[i].instances.labels.tolist()) - {classes}) - rest}
-
-
-def _held_out(sample: Sample, classes: int, copy: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The picture and its truth bool (classes + 1, H, W); with ``copy`` turned by 90 degrees and 0.8 times the size."""
-    image, found = sample.image, sample.instances
-    merged = np.minimum(found.labels, classes)
-    truth = np.stack([found.masks[merged == k].union() for k in range(classes + 1)])
-    if not copy:
-        return image, truth
-    size = (max(round(image.shape[0] * 0.8), 1), max(round(image.shape[1] * 0.8), 1))
-    turned = np.ascontiguousarray(np.rot90(image))
-    small = cv2.resize(turned, size, interpolation=cv2.INTER_AREA)
-    layers = [np.ascontiguousarray(np.rot90(layer)).astype(np.float32) for layer in truth]
-    layers = [cv2.resize(layer, size, interpolation=cv2.INTER_AREA) for layer in layers]
-    return small, np.stack([layer >= min(0.5, max(float(layer.max()), 1e-6)) for layer in layers])
 
 
 def _on_cells(members: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
@@ -174,7 +155,22 @@ def _areas(samples: list[Sample], label: int) -> list[float]:
     ]
 
 
-def _card(support: Support, clean: list[Sample], rules: list, expected: list[Expected], false_alarms: float) -> Card:
+def _record(name: str, role: str, samples: list[Sample]) -> dict[str, Any]:
+    """What the card says of some pictures; their digests tell them from others of the same name."""
+    digests = [hashlib.sha256(sample.image_bytes()).hexdigest()[:16] for sample in samples]
+    record = {"name": name, "role": role, "images": len(samples), "ids": [s.id for s in samples], "sha256": digests}
+    sources = sorted({s.source for s in samples if s.source})
+    return record | ({"source": sources} if sources else {})
+
+
+def _card(
+    support: Support,
+    clean: list[Sample],
+    rules: list[Rule],
+    expected: list[Expected],
+    false_alarms: float,
+    copied: list[str],
+) -> Card:
     method = "Left one labelled picture out at a time: outlines by the best pooled IoU"
     notes = []
     if clean:
@@ -189,18 +185,14 @@ def _card(support: Support, clean: list[Sample], rules: list, expected: list[Exp
     else:
         method += "; no good pictures were given."
         notes.append("Uncalibrated for false alarms: no good pictures were given. Pass some with --clean.")
-    single = [
-        n for k, n in enumerate(support.names) if sum((s.instances.labels == k).any() for s in support.labelled) == 1
-    ]
-    if single:
+    if copied:
         notes.append(
-            f"Only one labelled picture of {', '.join(single)}: its threshold comes from a turned and rescaled copy, "
-            "which flatters it. Label more."
+            f"No other labelled picture shows {', '.join(copied)}: judged on turned and rescaled copies of pictures "
+            "that the scorer was fitted to, which flatters. Label more."
         )
-    data = [{"name": "labelled pictures", "role": "support", "images": len(support.labelled)}]
-    data[0] |= {"ids": [s.id for s in support.labelled], "source": sorted({s.source for s in support.labelled})}
-    if clean:
-        data.append({"name": "good pictures", "role": "clean", "images": len(clean), "ids": [s.id for s in clean]})
+    about = {key: support.info[key] for key in ("title", "licence", "origin") if support.info.get(key)}
+    data = [about | _record("labelled pictures", "support", support.labelled)]
+    data += [about | _record("good pictures", "clean", clean)] if clean else []
     return Card(
         kind="fewshot",
         architecture=f"filter bank of {len(channels())} channels at stride 2, twice (raw and against the picture's own "

@@ -16,6 +16,7 @@ import numpy as np
 
 from kizu.core.errors import KizuError
 from kizu.core.jit import jit
+from kizu.core.seeds import Stream, generator
 
 _FOREST_FLOOR = 0.005  # a share that no leaf vote is trusted beyond
 _LINEAR_LIMIT = 8.0  # log odds
@@ -111,9 +112,10 @@ class Scorer:
         from sklearn.ensemble import ExtraTreesClassifier
 
         arrays = {}
-        for k, (name, first) in enumerate((("all", 0), ("own", rows.shape[1] // 2))):
+        random = generator(seed, Stream.SCORER, 1)
+        for name, first in (("all", 0), ("own", rows.shape[1] // 2)):
             forest = ExtraTreesClassifier(
-                trees, min_samples_leaf=5, max_features="sqrt", n_jobs=-1, random_state=2 * seed + k
+                trees, min_samples_leaf=5, max_features="sqrt", n_jobs=-1, random_state=int(random.integers(2**31))
             )
             forest.fit(rows[:, first:], labels, weights)
             arrays |= {f"{name}.{key}": values for key, values in _flatten(forest, classes + 1, first).items()}
@@ -150,7 +152,7 @@ def _fit_linear(
 
     mean = np.average(rows, axis=0, weights=weights)
     scale = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights)) + 1e-6
-    some = np.random.default_rng(seed).permutation(len(rows))[:_LINEAR_ROWS]
+    some = generator(seed, Stream.SCORER, 2).permutation(len(rows))[:_LINEAR_ROWS]
     weight, bias = np.zeros((rows.shape[1], classes + 1)), np.full(classes + 1, -_LINEAR_LIMIT)
     present = np.unique(labels[some])
     if len(present) == 1:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +29,14 @@ class Support:
         labelled: samples whose instances have labels 0 .. len(names) - 1, or len(names) for any other class.
         clean: samples of good pictures.
         clean_there: how many good pictures there were to choose from.
+        info: of the data set: title, licence, origin ...
     """
 
     names: tuple[str, ...]
     labelled: list[Sample]
     clean: list[Sample]
     clean_there: int = 0
+    info: dict[str, Any] = field(default_factory=dict)
 
 
 def choose_support(
@@ -114,7 +117,7 @@ def choose_support(
     most = min(max(CLEAN, needed_clean(false_alarms, len(names))), MOST_CLEAN)
     some = sorted(generator(seed, Stream.SHOTS, 1).permutation(len(good))[:most].tolist())
     labelled = [_with_labels(dataset[i], dataset.names, names) for i in chosen]
-    return Support(names, labelled, [source[good[i]] for i in some], len(good))
+    return Support(names, labelled, [source[good[i]] for i in some], len(good), dataset.info)
 
 
 def _check(sample: Sample) -> None:

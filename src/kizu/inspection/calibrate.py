@@ -86,7 +86,7 @@ def choose_outline(areas: list[float], pairs: list[tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Expected:
-    """What held-out pictures let expect of a rule.
+    """What held-out pictures let expect of a rule. As the rule was chosen on them, new pictures will do a little worse.
 
     Attributes:
         iou: pooled IoU of what fires on the held-out supports (and on the good pictures, weighted as much as those).
@@ -141,15 +141,19 @@ def choose_rule(
 
 
 def _best_region(regions: list[tuple[float, float, float]], total: int, floor: float) -> float:
-    """The region threshold of the best pooled IoU, from (evidence, pixels inside, pixels outside)."""
+    """The region threshold of the best pooled IoU, from (evidence, pixels inside, pixels outside).
+
+    Where no region is in the right place, nothing is worth an alarm: the level is above them all.
+    """
     found = sorted(regions, key=lambda item: -item[0])
-    best, level, inside, outside = 0.0, floor, 0.0, 0.0
+    best, inside, outside = 0.0, 0.0, 0.0
+    level = float(np.nextafter(np.float32(found[0][0]), np.float32(np.inf))) if found else floor
     for k, (strength, right, wrong) in enumerate(found):
         inside, outside = inside + right, outside + wrong
         if k + 1 < len(found) and found[k + 1][0] == strength:
             continue
         overlap = inside / max(total + outside, 1)
-        if overlap >= best:
+        if overlap >= best and inside:
             # Half-way to the next weaker region: the support is a sample, not the whole product.
             below = found[k + 1][0] if k + 1 < len(found) else floor
             best, level = overlap, 0.5 * (strength + below)

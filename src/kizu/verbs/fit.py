@@ -79,7 +79,11 @@ def _show(names, expected, notes, support) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Expected of held-out pictures, before anyone goes live", title_justify="left")
+    table = Table(
+        title="On pictures left out of the fit (the thresholds were chosen on them: expect a little worse)",
+        title_justify="left",
+        min_width=60,
+    )
     table.add_column("class")
     for title in ("labelled pictures", "outline IoU", "escapes", "false alarms"):
         table.add_column(title, justify="right")

@@ -1,0 +1,45 @@
+"""Which pictures are left out together, and what stands for a class whose only picture would be left out."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from kizu.core.sample import Sample
+
+_MOST_FOLDS = 5
+
+
+def folds(labelled: list[Sample], clean: list[Sample]) -> tuple[list[int], list[int], int]:
+    """The fold of each labelled and of each good picture, and the number of folds.
+
+    Near-duplicates (one ``group``), labelled or good, share a fold, so that none is judged by a scorer that has seen
+    its twin. There are two folds at least, so that good pictures are left out even beside a single labelled one.
+    """
+    groups: dict[str, int] = {}
+    keys = [groups.setdefault(s.group or f"\0{i}", len(groups)) for i, s in enumerate([*labelled, *clean])]
+    count = min(max(len(set(keys[: len(labelled)])), 2), _MOST_FOLDS)
+    fold = [key % count for key in keys]
+    return fold[: len(labelled)], fold[len(labelled) :], count
+
+
+def lost_classes(labelled: list[Sample], held: list[int], classes: int) -> set[int]:
+    """Classes that only held-out pictures show: without them a scorer cannot know these."""
+    shown = [set(sample.instances.labels.tolist()) - {classes} for sample in labelled]
+    rest = set().union(*(shown[i] for i in range(len(labelled)) if i not in held))
+    return set().union(*(shown[i] for i in held)) - rest
+
+
+def truth_of(sample: Sample, classes: int) -> np.ndarray:
+    """bool (classes + 1, H, W): the pixels of each class, those of all other classes in the last layer."""
+    merged = np.minimum(sample.instances.labels, classes)
+    return np.stack([sample.instances.masks[merged == k].union() for k in range(classes + 1)])
+
+
+def changed_copy(image: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The picture and its truth (K, H, W) turned by 90 degrees and at 0.8 times the size."""
+    size = (max(round(image.shape[0] * 0.8), 1), max(round(image.shape[1] * 0.8), 1))
+    small = cv2.resize(np.ascontiguousarray(np.rot90(image)), size, interpolation=cv2.INTER_AREA)
+    layers = [np.ascontiguousarray(np.rot90(layer)).astype(np.float32) for layer in truth]
+    layers = [cv2.resize(layer, size, interpolation=cv2.INTER_AREA) for layer in layers]
+    return small, np.stack([layer >= min(0.5, max(float(layer.max()), 1e-6)) for layer in layers])
