@@ -7,15 +7,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from shard_samples import NAMES, made
 
+from kizu.core import shards
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
 from kizu.core.files import sha256
@@ -517,3 +520,35 @@ def test_labels_that_changed_since_are_never_passed_over(tmp_path):
     with pytest.raises(KizuError, match=r"shard-00000\.parquet holds an earlier state of this data set"):
         write(labelled(2), tmp_path / "d", shard_size=1)
     assert digests(tmp_path / "d") == first
+
+
+def test_threads_that_read_at_once_get_their_own_rows(tmp_path):
+    samples = [Sample(f"{i:03}", np.full((4, 5, 3), i, np.uint8), split=str(i)) for i in range(120)]
+    Dataset(samples, ["dent"]).write(tmp_path / "out", "shards", shard_size=50)
+    opened = Dataset.open(tmp_path / "out")
+    order = np.random.default_rng(0).integers(0, 120, 600)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda i: (opened[int(i)].id, int(opened[int(i)].image[0, 0, 0])), order))
+    assert found == [(f"{i:03}", i) for i in order]
+    assert pickle.loads(pickle.dumps(opened))[7].id == "007"
+
+
+def test_large_rows_are_grouped_by_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "_GROUP_BYTES", 3000)
+    noise = np.random.default_rng(1).integers(0, 256, (9, 30, 30, 3)).astype(np.uint8)
+    Dataset([Sample(str(i), image) for i, image in enumerate(noise)], []).write(tmp_path / "out", "shards")
+    assert pq.ParquetFile(tmp_path / "out" / "shard-00000.parquet").num_row_groups > 3
+    opened = Dataset.open(tmp_path / "out")
+    assert all(np.array_equal(opened[i].image, noise[i]) for i in (8, 0, 4, 5, 3))
+
+
+def test_a_name_that_is_no_text_is_skipped_and_listed(tmp_path):
+    samples = [Sample("good", np.zeros((4, 5, 3), np.uint8)), Sample("d\udce9faut", np.zeros((4, 5, 3), np.uint8))]
+    writer = shards.ShardWriter(tmp_path / "out", [], 2)
+    with pytest.raises(DataError, match="not valid UTF-8"):
+        writer.write(0, samples)
+    skips = Skips()
+    writer.write(0, samples, skips=skips)
+    assert [sample.id for sample in Dataset.open(tmp_path / "out")] == ["good"]
+    skips.write(tmp_path)
+    assert "rename the file" in (tmp_path / "skipped.jsonl").read_text()

@@ -17,7 +17,7 @@ from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
-from kizu.fewshot import FewShotInspector, fit
+from kizu.fewshot import FewShotInspector, holdout
 from kizu.fewshot.fit import fit_fewshot, steps
 from kizu.fewshot.support import Support
 from kizu.inspection import tiling
@@ -293,9 +293,15 @@ def test_near_duplicates_are_left_out_together():
     for sample, group in zip(samples, "aabbcc", strict=True):
         sample.group = group
     support = supported(Dataset(samples, ["disc"]))
-    folds = fit._folds(support.labelled)
+    folds, _, _ = holdout.folds(support.labelled, [])
     for group in "abc":
         assert len({fold for fold, sample in zip(folds, support.labelled, strict=True) if sample.group == group}) == 1
     assert len(set(folds)) == 3
-    many = fit._folds([surface(i) for i in range(13)])
-    assert len(set(many)) == 5
+    many, _, count = holdout.folds([surface(i) for i in range(13)], [])
+    assert len(set(many)) == count == 5
+    twin, lone = surface(20), surface(21)
+    twin.group = "b"
+    labelled, clean, _ = holdout.folds(support.labelled, [twin, lone])
+    own = next(fold for fold, sample in zip(labelled, support.labelled, strict=True) if sample.group == "b")
+    assert clean[0] == own, "a good twin of a labelled picture is left out with it"
+    assert holdout.folds(support.labelled[:1], [lone, surface(22)])[2] == 2

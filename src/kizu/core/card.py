@@ -48,5 +48,5 @@ class Card:
             record = json.loads(text)
             known = {f.name for f in fields(cls)}
             return cls(**{name: value for name, value in record.items() if name in known})
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise KizuError(f"not a model card ({error}); the file is damaged or not made by Kizu") from error

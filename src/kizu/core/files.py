@@ -79,7 +79,7 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
 def write_text(path: Path | str, text: str) -> None:
     """Write UTF-8 ``text`` under ``path`` atomically. Raises KizuError as :func:`atomic_path` does."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))  # file names may hold bytes that are no text
 
 
 def append_line(path: Path | str, line: str) -> None:

@@ -99,7 +99,7 @@ class Inspector(abc.ABC):
             kind, version = str(record["kind"]), record["format"]
             settings = json.loads(metadata["settings"])
             card = Card.from_json(metadata["card"])
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise KizuError(f"{path}: a safetensors file, but not an inspector made by Kizu") from error
         if version != 1:
             raise KizuError(f"{path}: a model file of format {version}, made by a later Kizu; update Kizu")

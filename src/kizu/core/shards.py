@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import bisect
 import hashlib
+import itertools
 import json
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,112 +27,19 @@ import pyarrow.parquet as pq
 from kizu.core.dataset import Dataset, Format, register
 from kizu.core.errors import DataError, KizuError
 from kizu.core.files import append_line, atomic_path, make_folder, sha256, write_text
-from kizu.core.instances import Instances
-from kizu.core.masks import Masks
+from kizu.core.rows import SCHEMA, from_row, to_row, without_image
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
 
 HEADER = "dataset.json"
 MANIFEST = "manifest.jsonl"
-_GROUP_ROWS = 32  # rows that one random access has to read
-_FIELDS = [
-    ("id", pa.string()),
-    ("path", pa.string()),
-    ("image", pa.binary()),
-    ("height", pa.int32()),
-    ("width", pa.int32()),
-    ("split", pa.string()),
-    ("group", pa.string()),
-    ("source", pa.string()),
-    ("labelled", pa.bool_()),
-    ("meta", pa.string()),
-    ("boxes", pa.list_(pa.float32())),
-    ("labels", pa.list_(pa.int32())),
-    ("scores", pa.list_(pa.float32())),
-    ("parents", pa.list_(pa.int32())),
-    ("masks", pa.list_(pa.binary())),
-    ("amodal", pa.list_(pa.binary())),
-    ("attributes", pa.string()),
-    ("score_map", pa.binary()),
-    ("score_shape", pa.list_(pa.int32())),
-]
-SCHEMA = pa.schema(_FIELDS)
+_GROUP_ROWS = 32  # rows that one random access has to read,
+_GROUP_BYTES = 32_000_000  # or fewer, where pictures and score maps are large
 
 
 def config_digest(config: dict[str, Any]) -> str:
     """Short digest of a JSON-able configuration: a folder is resumed only with the one that began it."""
     return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def _json(value: Any, sample: Sample, field: str) -> str | None:
-    try:
-        return json.dumps(value) if value else None
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{sample.id}: {field} is not JSON ({error}); use numbers, text and lists") from error
-
-
-def _half(scores: np.ndarray) -> np.ndarray:
-    """Scores as float16; what is below the threshold (0.5) stays below it."""
-    out = scores.astype(np.float16)
-    out[(scores < 0.5) & (out >= 0.5)] = np.nextafter(np.float16(0.5), np.float16(0))
-    return out
-
-
-def _to_row(sample: Sample, embed: bool) -> dict[str, Any]:
-    row = _without_image(sample, embed)
-    return row | {"image": sample.image_bytes() if row["path"] is None else None}
-
-
-def _without_image(sample: Sample, embed: bool) -> dict[str, Any]:
-    found = sample.instances
-    height, width = sample.size
-    score_map = sample.score_map
-    by_path = sample.path is not None and not embed
-    return {
-        "id": sample.id,
-        "path": str(sample.path.absolute()) if by_path else None,
-        "height": height,
-        "width": width,
-        "split": sample.split,
-        "group": sample.group,
-        "source": sample.source,
-        "labelled": sample.labelled,
-        "meta": _json(sample.meta, sample, "meta"),
-        "boxes": found.boxes.ravel(),
-        "labels": found.labels,
-        "scores": found.scores,
-        "parents": found.parents if (found.parents >= 0).any() else None,
-        "masks": None if found.masks is None else found.masks.codes(),
-        "amodal": None if found.amodal is None else found.amodal.codes(),
-        "attributes": _json({k: v.tolist() for k, v in found.attributes.items()}, sample, "an attribute"),
-        "score_map": None if score_map is None else _half(score_map).tobytes(),
-        "score_shape": None if score_map is None else list(score_map.shape),
-    }
-
-
-def _from_row(row: dict[str, Any], folder: Path) -> Sample:
-    size = (row["height"], row["width"])
-
-    def instances() -> Instances:
-        try:
-            masks, amodal = (None if row[k] is None else Masks.from_codes(row[k], size) for k in ("masks", "amodal"))
-            return Instances(
-                row["labels"], np.array(row["boxes"], np.float32), masks, row["scores"], amodal, row["parents"],
-                json.loads(row["attributes"]) if row["attributes"] else None,
-            )  # fmt: skip
-        except (DataError, ValueError) as error:
-            raise DataError(f"{folder}: image {row['id']!r}: {error}") from error
-
-    def score_map() -> np.ndarray:
-        return np.frombuffer(row["score_map"], np.float16).astype(np.float32).reshape(row["score_shape"])
-
-    path = None if row["path"] is None else folder / row["path"]  # an absolute path stays itself
-    meta = json.loads(row["meta"]) if row["meta"] else {}
-    return Sample(
-        row["id"], row["image"], instances, path=path, size=size, split=row["split"], group=row["group"],
-        source=row["source"], labelled=row["labelled"], meta=meta,
-        score_map=None if row["score_map"] is None else score_map,
-    )  # fmt: skip
 
 
 class ShardWriter:
@@ -217,19 +126,21 @@ class ShardWriter:
             KizuError: a wrong number of samples, or the file system refuses.
         """
         path = self.folder / f"shard-{shard:05d}.parquet"
-        rows, skips = 0, skips or Skips()
+        rows, skips = 0, skips or Skips(strict=True)
         before = len(skips.items)
         with (
             atomic_path(path) as temporary,
             pq.ParquetWriter(temporary, SCHEMA, compression="zstd", use_dictionary=False) as writer,
         ):
-            batch = []
+            batch, held = [], 0
             for sample in samples:
-                batch.append(_to_row(sample, embed))
-                rows += 1
-                if len(batch) == _GROUP_ROWS:
+                with skips.item(sample.id):
+                    batch.append(to_row(sample, embed))
+                    held += sum(len(batch[-1][name] or b"") for name in ("image", "score_map"))
+                    rows += 1
+                if len(batch) == _GROUP_ROWS or held > _GROUP_BYTES:
                     writer.write_table(pa.Table.from_pylist(batch, SCHEMA))
-                    batch = []
+                    batch, held = [], 0
             if batch:
                 writer.write_table(pa.Table.from_pylist(batch, SCHEMA))
             skipped = skips.items[before:]
@@ -248,7 +159,7 @@ def read_header(folder: Path) -> dict[str, Any]:
         known = str(record["format"]).startswith("kizu-shards/") and isinstance(record["names"], list)
         if known and int(record["count"]) >= 0 and int(record["shard_size"]) > 0:
             return record
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     raise KizuError(f"{path}: not the header of a Kizu data set; the folder is damaged or something else")
 
@@ -294,7 +205,8 @@ class _ShardSource:
         self.lines = lines
         self.starts = list(np.cumsum([0] + [line["count"] for line in lines]))
         self._columns: dict[str, list[str]] = {}
-        self._held: tuple[tuple[int, int], list[dict[str, Any]]] = ((-1, -1), [])
+        self._lock = threading.Lock()
+        self._held: tuple[int, int, list[dict[str, Any]]] = (-1, 0, [])
         self._file: tuple[int, pq.ParquetFile] | None = None
 
     def __len__(self) -> int:
@@ -314,25 +226,31 @@ class _ShardSource:
             self._columns[name] = [value for table in tables for value in table[name].to_pylist()]
         return self._columns[name]
 
-    def _open(self, shard: int) -> pq.ParquetFile:
-        if self._file is None or self._file[0] != shard:
-            try:
-                self._file = (shard, pq.ParquetFile(self.folder / self.lines[shard]["file"]))
-            except (OSError, pa.ArrowException) as error:
-                raise damaged(self.folder / self.lines[shard]["file"], error) from error
-        return self._file[1]
+    def _group(self, shard: int, row: int) -> tuple[int, int, list[dict[str, Any]]]:
+        """The row group that holds a row of a shard: (shard, number of its first row, its rows)."""
+        path = self.folder / self.lines[shard]["file"]
+        try:
+            if self._file is None or self._file[0] != shard:
+                self._file = (shard, pq.ParquetFile(path))
+            file = self._file[1]
+            counts = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
+            firsts = [0, *itertools.accumulate(counts)]
+            group = bisect.bisect_right(firsts, row) - 1
+            return shard, firsts[group], file.read_row_group(group).to_pylist()
+        except (OSError, pa.ArrowException, UnicodeDecodeError, IndexError) as error:
+            raise damaged(path, error) from error
 
     def __getitem__(self, i: int) -> Sample:
         shard = bisect.bisect_right(self.starts, i) - 1
-        group, row = divmod(i - self.starts[shard], _GROUP_ROWS)
-        held = self._held  # taken and set as one, so that another thread never mixes rows of two groups
-        if held[0] != (shard, group):
-            try:
-                held = ((shard, group), self._open(shard).read_row_group(group).to_pylist())
-            except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-                raise damaged(self.folder / self.lines[shard]["file"], error) from error
-            self._held = held
-        return _from_row(held[1][row], self.folder)
+        row = int(i - self.starts[shard])
+        with self._lock:  # a Parquet file is not made for several threads, and what is held belongs together
+            held, first, rows = self._held
+            if held != shard or not first <= row < first + len(rows):
+                self._held = held, first, rows = self._group(shard, row)
+        return from_row(rows[row - first], self.folder)
+
+    def __reduce__(self):
+        return _ShardSource, (self.folder, self.lines)  # open files and locks stay in their process
 
 
 def read(path: Path) -> Dataset:
@@ -387,7 +305,7 @@ def _check_same(dataset: Dataset, indices: range, path: Path, embed: bool) -> No
         there = pq.ParquetFile(path).read(columns=fields.names)
     except (OSError, pa.ArrowException) as error:
         raise damaged(path, error) from error
-    if not there.equals(pa.Table.from_pylist([_without_image(dataset[i], embed) for i in indices], fields)):
+    if not there.equals(pa.Table.from_pylist([without_image(dataset[i], embed) for i in indices], fields)):
         raise KizuError(f"{path} holds an earlier state of this data set; name an empty folder, or delete this one")
 
 

@@ -34,7 +34,7 @@ from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
 from kizu.formats.common.coco_find import find, image_folders, probe
-from kizu.formats.common.coco_out import areas_of, whole_or_text, write
+from kizu.formats.common.coco_out import areas_of, is_json, whole_or_text, write
 from kizu.formats.common.things import Fault, Thing, join, numbers, score_of, things_of
 from kizu.formats.common.trees import (
     images_below,
@@ -357,8 +357,12 @@ def _thing(record: dict, file: _File, image: Any) -> Thing | Fault:
     extra = {"iscrowd": 1 if record.get("iscrowd") in (1, True) else 0}
     for name, value in record.items():
         if name not in _THING_FIELDS and name != "iscrowd" and value is not None:
-            scalar = isinstance(value, (str, int, float, bool))
-            extra[name if scalar else f"json:{name}"] = value if scalar else json.dumps(value)
+            # A text under a name of ours that would be taken for JSON on the way back is JSON itself on the way in.
+            scalar = isinstance(value, (str, int, float, bool)) and not (name.startswith("json:") and is_json(value))
+            try:
+                extra[name if scalar else f"json:{name}"] = value if scalar else json.dumps(value)
+            except RecursionError:
+                return fault("its value is nested too deeply", "remove the field", str(name)[:40])
     if id is not None:
         extra["coco_id"] = id
     return Thing(item, file.labels[category], box, segmentation, None if score is None else float(score), extra)

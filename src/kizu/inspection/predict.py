@@ -9,13 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from kizu.core.dataset import Dataset
+from kizu.core.errors import DataError
 from kizu.core.files import write_text
 from kizu.core.inspector import Inspector
 from kizu.core.run import Skips, ahead, progress
 from kizu.core.sample import Sample
 from kizu.core.shards import ShardWriter, read_columns, read_manifest
 
+_AHEAD_PIXELS = 2**24  # pixels times classes up to which several pictures are inspected at a time
 _SHARD = 32  # images; a kill costs at most so many
+
+
+def _pixels(dataset: Dataset, i: int) -> int:
+    """Pixels of a picture by its header; 0 where it cannot be read, which :func:`predict_dataset` meets again."""
+    try:
+        height, width = dataset[i].size
+    except DataError:
+        return 0
+    return height * width
 
 
 def predict_dataset(
@@ -49,7 +60,7 @@ def predict_dataset(
     Raises:
         KizuError: ``out`` holds something else, or the file system refuses.
     """
-    ids = [sample.id for sample in dataset]
+    ids = dataset.ids
     config = {"ids": ids, "card": inspector.card.to_json(), "min_score": min_score, "maps": score_maps, "embed": embed}
     info = {"card": asdict(inspector.card), "scores kept from": min_score}
     info |= about or {}
@@ -67,7 +78,10 @@ def predict_dataset(
 
     def inspected(shard: int, step) -> Iterator[Sample]:
         places = writer.range(shard)
-        for i, future in zip(places, ahead(inspect, places, os.cpu_count() or 1), strict=True):
+        largest = max((_pixels(dataset, i) for i in places), default=0)
+        # Of very large pictures one at a time is as much as memory should hold.
+        workers = (os.cpu_count() or 1) if largest * len(inspector.names) <= _AHEAD_PIXELS else 1
+        for i, future in zip(places, ahead(inspect, places, workers), strict=True):
             with skips.item(ids[i]):
                 yield future.result()
             step()

@@ -27,6 +27,19 @@ def whole_or_text(value: Any) -> Any:
     return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
 
 
+def is_json(value: Any) -> bool:
+    """Whether a value is a text of strict JSON (so no NaN)."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        json.loads(value, parse_constant=refuse)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def areas_of(found: Instances) -> list[float]:
     """COCO's area of each instance: of its mask where it has one, else of its box."""
     sides = (found.boxes[:, 2:] - found.boxes[:, :2]).astype(np.float64)
@@ -55,9 +68,9 @@ def write(dataset: Dataset, path: Path, images: bool = True) -> list[str]:
 
 
 def _write_json(dataset: Dataset, path: Path, images: ImageWriter | None) -> list[str]:
-    losses = Losses("COCO", ("scores", "amodal", "parents", "groups", "splits", "crowd", "meta", "attributes"))
+    losses = Losses("COCO", ("scores", "amodal", "parents", "groups", "splits", "sources", "crowd", "meta", "attributes", "info"))
     keep_images, keep_annotations = _keepable(dataset, losses)
-    categories = _category_records(dataset)
+    categories = _category_records(dataset, losses)
     namer = images or ImageWriter(path.parent)
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
         # Annotations wait in a second file, so that each sample is made once and none is held.
@@ -87,6 +100,8 @@ def _dump(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         return text if printable(text) == text else json.dumps(value, allow_nan=False)
+    except RecursionError as error:
+        raise DataError("a field is nested too deeply to be written as JSON; remove it") from error
     except (TypeError, ValueError) as error:
         raise DataError(f"{str(value)[:80]}: cannot be written as JSON ({error}); correct the field") from error
 
@@ -117,13 +132,24 @@ def _all_own(ids: list) -> bool:
     return None not in ids and len(set(ids)) == len(ids)
 
 
-def _category_records(dataset: Dataset) -> list[dict]:
+def _category_records(dataset: Dataset, losses: Losses) -> list[dict]:
+    """The category records in label order; files of several splits may use one id for two classes."""
     known = dataset.info.get("coco_categories")
     known = [r for r in known if isinstance(r, dict)] if isinstance(known, list) else []
     by_name = {r.get("name"): r for r in known if whole_or_text(r.get("id")) is not None}
     taken = {by_name[name]["id"] for name in dataset.names if name in by_name}
     fresh = (k for k in range(1, 10**9) if k not in taken)
-    return [by_name[name] if name in by_name else {"id": next(fresh), "name": name} for name in dataset.names]
+    used, out = set(), []
+    for name in dataset.names:
+        record = by_name[name] if name in by_name else {"id": next(fresh), "name": name}
+        if record["id"] in used:
+            record = record | {"id": next(fresh)}
+            losses.add(
+                "category ids", 1, "{n} category ids were numbered anew: other classes of the data set have them, too."
+            )
+        used.add(record["id"])
+        out.append(record)
+    return out
 
 
 def _header(dataset: Dataset) -> dict:
@@ -168,9 +194,12 @@ def _annotation_records(
         if found.parents[i] >= 0:
             record["parent_id"] = ids[found.parents[i]]
         for name, values in attributes.items():
-            if values[i] is not None and name not in record:
-                structured = name.startswith("json:")
-                record[name.removeprefix("json:")] = json.loads(values[i]) if structured else values[i]
+            if values[i] is None:
+                continue
+            structured = name.startswith("json:") and is_json(values[i])
+            key = name.removeprefix("json:") if structured else name
+            if key not in record:
+                record[key] = json.loads(values[i]) if structured else values[i]
         yield record
 
 

@@ -15,31 +15,35 @@ from kizu.core.images import encode_image
 from kizu.core.instances import Instances
 from kizu.core.sample import Sample
 from kizu.formats.common.outline import mask_loops
-from kizu.formats.common.output import ImageWriter, Losses, output_folder, save
+from kizu.formats.common.output import ImageWriter, Losses, output_folder, save, without_label
 from kizu.formats.common.things import HAS_MASK, with_masks
+from kizu.formats.common.trees import same_file
 
 
 def write(dataset: Dataset, path: Path) -> list[str]:
-    """Write each image and its JSON side by side, and ``classes.txt``.
+    """Write each image and its JSON side by side, and ``classes.txt``; an image not labelled yet gets no JSON.
 
     Raises:
         DataError: an image or its labels cannot be read. KizuError: the place is taken, or the file system refuses.
     """
-    losses = Losses("labelme", ("scores", "parents", "groups", "splits", "crowd", "meta", "attributes"))
+    losses = Losses("labelme", ("scores", "parents", "groups", "splits", "sources", "crowd", "meta", "attributes", "info"))
     used: dict[str, str] = {}
     with output_folder(path) as folder:
         writer = ImageWriter(folder)
         for sample in dataset:
-            losses.see(sample)
             name = writer.write(sample)
             stem = Path(name).with_suffix("").as_posix()
-            if stem in used:
-                raise KizuError(f"the images {used[stem]!r} and {sample.id!r} would share {stem}.json; rename one")
-            used[stem] = sample.id
+            other = used.setdefault(same_file(stem), sample.id)
+            if other != sample.id:
+                raise KizuError(f"the images {other!r} and {sample.id!r} would share {stem}.json; rename one")
+            if without_label(sample, bare):
+                bare.see(sample)
+                continue
+            losses.see(sample)
             text = json.dumps(_record(sample, name, dataset.names), ensure_ascii=False, indent=1, allow_nan=False)
             save(folder / f"{stem}.json", text + "\n")
         save(folder / "classes.txt", "".join(f"{name}\n" for name in dataset.names))
-        if dataset.info:
+        if dataset.info or not any(folder.rglob("*.json")):  # it also tells of a folder in which nothing is labelled
             save(folder / ".kizu.json", json.dumps(dataset.info, ensure_ascii=False) + "\n")
     return losses.sentences()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -14,12 +13,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from kizu.core.dataset import Dataset
 from kizu.core.errors import KizuError
 from kizu.core.files import make_folder, write_error
 from kizu.core.images import SUFFIXES
 from kizu.core.sample import Sample
 from kizu.formats.common.things import HAS_MASK
-from kizu.formats.common.trees import mention, tidy
+from kizu.formats.common.trees import mention, portable, same_file, tidy
 
 
 @contextlib.contextmanager
@@ -62,10 +62,14 @@ _SAME = {".jpeg": ".jpg", ".tiff": ".tif"}
 
 
 class ImageWriter:
-    """Writes the images of samples below a folder, bytes unchanged, each under its id."""
+    """Writes the images of samples below a folder, bytes unchanged, each under its id.
+
+    ``renamed`` counts the ids that are no usable path: they lead elsewhere, or hold what some file system refuses.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.renamed = 0
         self._used: dict[str, str] = {}
 
     def name(self, sample: Sample, data: bytes | None = None) -> str:
@@ -74,16 +78,20 @@ class ImageWriter:
         Raises:
             KizuError: two samples would have one file name.
         """
-        name = tidy(sample.id) or "image"
+        name = "/".join(portable(part) for part in (tidy(sample.id) or "image").split("/"))
+        self.renamed += name != sample.id
         suffix = PurePosixPath(name).suffix.lower()
         kind = sample.suffix() if data is None else next((s for m, s in _MAGIC.items() if data.startswith(m)), suffix)
         if suffix not in SUFFIXES:
             name += kind if kind in SUFFIXES else ".png"
         elif sample.path is None and _SAME.get(suffix, suffix) != _SAME.get(kind, kind):
             name = name[: -len(suffix)] + kind
-        other = self._used.setdefault(name, sample.id)
+        other = self._used.setdefault(same_file(name), sample.id)
         if other != sample.id:
-            raise KizuError(f"the images {other!r} and {sample.id!r} would both be written as {name!r}; rename one")
+            raise KizuError(
+                f"the images {other!r} and {sample.id!r} would both be written as {name!r} where capitals do not "
+                "count; rename one"
+            )
         return name
 
     def write(self, sample: Sample, below: str = "", name: str | None = None) -> str:
@@ -98,6 +106,19 @@ class ImageWriter:
         return name
 
 
+def without_label(sample: Sample, losses: Losses) -> bool:
+    """Whether a sample gets no label file, as nobody has labelled it; one that holds instances all the same gets one.
+
+    A file without objects would call the picture a good one, which nobody has said.
+    """
+    if sample.labelled:
+        return False
+    if len(sample.instances):
+        losses.add("unchecked")
+        return False
+    return True
+
+
 def save(path: Path, data: bytes | str) -> None:
     """Write one file of an :func:`output_folder` (which is renamed as a whole, so this needs no rename of its own)."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +127,7 @@ def save(path: Path, data: bytes | str) -> None:
 
 def folder_name(text: str) -> str:
     """A split or class as the name of one folder or file: nothing in it leads elsewhere."""
-    return re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", text.strip()).strip(". ") or "_"
+    return portable(text.strip().strip(". "))
 
 
 def palette_png(values: np.ndarray) -> bytes:
@@ -141,6 +162,11 @@ _SENTENCES = {
     "empty masks": "{n} empty masks were left out: only their boxes were written.",
     "boxes only": "{n} instances without a mask were left out: {title} holds masks.",
     "boxes": "{n} boxes that differ from their masks were left out: {title} derives boxes from masks.",
+    "sources": "the sources of {n} images (the data sets that they come from) were left out.",
+    "coco ids": "the COCO ids of {n} images and of what is on them were left out.",
+    "renamed": "{n} images got another name: their ids cannot be file names everywhere.",
+    "unlabelled": "{n} images that nobody has labelled yet count as good ones there: {title} cannot tell them apart.",
+    "unchecked": "{n} images with labels that are marked as not labelled yet count as labelled there.",
     "overlaps": "{n} masks lie under others and lost the pixels that they share.",
 }
 _INTERNAL = {"coco_id", "iscrowd", "area", HAS_MASK}
@@ -151,16 +177,20 @@ class Losses:
 
     Args:
         title: the format's name in sentences.
-        keeps: what it can hold, of: scores, amodal, parents, score_map, groups, splits, crowd, meta, attributes.
+        keeps: what it can hold, of: scores, amodal, parents, score_map, groups, splits, sources, crowd, meta,
+            attributes, info.
+        dataset: what is written, for what belongs to no image of it.
     """
 
-    def __init__(self, title: str, keeps: tuple[str, ...] = ()):
+    def __init__(self, title: str, keeps: tuple[str, ...] = (), dataset: Dataset | None = None):
         self.title = title
         self.keeps = set(keeps)
         self.counts: Counter[str] = Counter()
         self.texts = dict(_SENTENCES)
         self.attributes: Counter[str] = Counter()
         self.fields: Counter[str] = Counter()
+        info = dataset.info if dataset is not None and "info" not in self.keeps else {}
+        self.info = [str(name) for name, value in info.items() if value not in (None, "", [], {})]
 
     def see(self, sample: Sample, attributes: tuple[str, ...] = ()) -> None:
         """Count what of a sample will be lost; ``attributes`` are those that the format keeps."""
@@ -172,6 +202,7 @@ class Losses:
             "score_map": int(sample._score_map is not None),
             "groups": int(bool(sample.group)),
             "splits": int(bool(sample.split)),
+            "sources": int(bool(sample.source)),
             "crowd": int(np.sum(found.attributes.get("iscrowd", np.zeros(0)) == 1)),
         }
         for key, count in lost.items():
@@ -183,6 +214,7 @@ class Losses:
             )
         if "meta" not in self.keeps:
             self.fields.update(name for name in sample.meta if name != "coco_id")
+            self.counts["coco ids"] += "coco_id" in sample.meta
 
     def add(self, key: str, count: int = 1, text: str | None = None) -> None:
         """Count one more loss; ``text`` is its sentence ({n} = the number, {title} = the format)."""
@@ -199,4 +231,6 @@ class Losses:
         if self.fields:
             names = mention(sorted(self.fields), 6)
             out.append(f"fields of {max(self.fields.values())} images were left out: {names}.")
+        if self.info:
+            out.append(f"what the data set tells of itself was left out: {mention(sorted(self.info), 6)}.")
         return [text[0].upper() + text[1:] for text in out]

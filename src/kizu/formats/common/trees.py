@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -41,13 +42,33 @@ def unique_ids(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{folder}/{name}" if folder and count[name] > 1 else name for folder, name in pairs]
 
 
+_DRIVE = re.compile(r"[A-Za-z]:")
+_FORBIDDEN = re.compile(r'[:*?"<>|\\/\x00-\x1f]')
+_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(\.|$)")
+
+
 def tidy(name: str) -> str:
-    """A file name as a relative path with forward slashes; of one that leads outside the last part is kept."""
+    """A file name as a relative path with forward slashes; of one that leads outside the last part is kept.
+
+    A drive (``C:``) is dropped before any part, as Windows takes the rest as a path from there.
+    """
     path = PurePosixPath(name.replace("\\", "/"))
     parts = [part for part in path.parts if part != "."]
-    if path.is_absolute() or ".." in parts or (parts and re.fullmatch(r"[A-Za-z]:", parts[0])):
+    if path.is_absolute() or ".." in parts or any(_DRIVE.match(part) for part in parts):
         parts = parts[-1:]
-    return "/".join(part for part in parts if part not in ("/", ".."))
+    parts = [re.sub(r"^(?:[A-Za-z]:)+", "", part) for part in parts]
+    return "/".join(part for part in parts if part not in ("/", "..", ".", ""))
+
+
+def portable(part: str) -> str:
+    """One part of a path as every file system takes it: no reserved character, no device name, no dot at its end."""
+    part = _FORBIDDEN.sub("_", part).strip().rstrip(". ")
+    return f"_{part}" if _DEVICE.match(part) else part or "_"
+
+
+def same_file(name: str) -> str:
+    """A key that two names share where some file system would hold only one of them (capitals, accents composed)."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def printable(text: str) -> str:
