@@ -34,7 +34,7 @@ def disc(random, box=None):
     return ((y - centre[0]) / radius[0]) ** 2 + ((x - centre[1]) / radius[1]) ** 2 <= 1
 
 
-def make(seed, many=False):
+def make(seed, many=False, areas=False):
     """Random truth with crowds, empty images and images without prediction; scores of two digits, so that many tie."""
     random = np.random.default_rng(seed)
     truth, predicted = [], []
@@ -43,7 +43,11 @@ def make(seed, many=False):
         masks = Masks.from_dense(right, SIZE)
         labels = random.integers(0, 2, len(right))
         crowd = (random.random(len(right)) < 0.2).astype(int)
-        truth.append(Sample(f"{i}.png", None, Instances(labels, masks=masks, attributes={"iscrowd": crowd}), size=SIZE))
+        attributes = {"iscrowd": crowd}
+        if areas:  # as files give them: of the whole object, say; where one has none, the mask's counts
+            given = masks.area * np.random.default_rng(100 + i).choice([0.1, 0.3, 1, 3, 9], len(right))
+            attributes["area"] = [None if k == 1 else float("nan") if k == 2 else a for k, a in enumerate(given)]
+        truth.append(Sample(f"{i}.png", None, Instances(labels, masks=masks, attributes=attributes), size=SIZE))
         found = [] if i % 7 == 0 else [disc(random, box) for box in masks.boxes.astype(float) if random.random() < 0.8]
         guesses = [label if random.random() < 0.9 else 1 - label for label in labels[: len(found)]]
         extra = 0 if i % 7 == 0 else (130 if many and i == 1 else random.integers(0, 4))
@@ -69,7 +73,9 @@ def reference(truth, predictions, kind):
                 record = {"id": len(sides[name]) + 1, "image_id": number[sample.id]}
                 record |= {"category_id": int(found.labels[k]) + 1, "bbox": [x0, y0, x1 - x0, y1 - y0]}
                 if name == "truth":
-                    record |= {"iscrowd": int(found.attributes["iscrowd"][k]), "area": float(found.masks.area[k])}
+                    given = found.attributes["area"][k] if "area" in found.attributes else None
+                    area = found.masks.area[k] if given is None or np.isnan(given) else given
+                    record |= {"iscrowd": int(found.attributes["iscrowd"][k]), "area": float(area)}
                 else:
                     record |= {"score": float(found.scores[k])}
                 if name == "truth" or kind == "mask":
@@ -99,9 +105,13 @@ def expected(precision, recall, column, classes):
     return values.mean() if len(values) else None
 
 
-@pytest.mark.parametrize(("seed", "many", "kind"), [*itertools.product((1, 2), (False, True), ("box", "mask"))])
-def test_equal_to_pycocotools(seed, many, kind):
-    truth, predictions = make(seed, many)
+CASES = [*itertools.product((1, 2), (False, True), (False,), ("box", "mask"))]
+CASES += [*itertools.product((1, 2), (False,), (True,), ("box", "mask"))]
+
+
+@pytest.mark.parametrize(("seed", "many", "areas", "kind"), CASES)
+def test_equal_to_pycocotools(seed, many, areas, kind):
+    truth, predictions = make(seed, many, areas)
     figures = {(f.name, f.class_name): f for f in coco_figures(truth, predictions, kind)}
     precision, recall = reference(truth, predictions, kind)
     assert len(figures) == len(COLUMNS) * (len(NAMES) + 1)
@@ -114,6 +124,10 @@ def test_equal_to_pycocotools(seed, many, kind):
             else:
                 assert got.value == pytest.approx(want, abs=1e-6), (column, name)
     assert 0.05 < figures["AP", ""].value < 0.95
+    if areas:  # else this case would show nothing
+        by_mask = {(f.name, f.class_name): f.value for f in coco_figures(*make(seed, many), kind)}
+        assert by_mask["APmedium", ""] != pytest.approx(figures["APmedium", ""].value, abs=1e-3)
+        assert by_mask["AP", ""] == pytest.approx(figures["AP", ""].value)
 
 
 def test_cut_to_100_is_said():

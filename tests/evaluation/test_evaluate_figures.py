@@ -1,5 +1,6 @@
 """``evaluate`` on tiny images whose figures can be counted by hand, and on every edge."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
+from kizu.core.images import encode_image
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
+from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.evaluation import Evaluation
 from kizu.evaluation.evaluate import evaluate
@@ -135,7 +138,7 @@ def test_one_map_for_all_classes():
 
 def test_painted_scores_are_said():
     result = run({"1": part(A10, scores=[0.9]), "2": part(), "3": part()}, TRUTH)
-    assert any("3 of 3 images have no score map" in note for note in result.notes)
+    assert any("3 of 3 images without a score map" in note for note in result.notes)
     assert value(result, "pixel", "pixel AP", "a") == pytest.approx(1)
     assert value(result, "pixel", "AUPRO", "a") == pytest.approx(1)
     assert value(result, "pixel", "pixel AUROC", "b") == pytest.approx(0.5)
@@ -156,7 +159,7 @@ def test_crowd_is_ignored():
     result = run(predicted, truth)
     for key in (("segmentation", "IoU"), ("segmentation", "precision"), ("box AP", "AP"), ("pixel", "pixel AP")):
         assert value(result, *key, "a") == pytest.approx(1), key
-    assert any("1 truth regions marked as crowd" in note for note in result.notes)
+    assert any(": 1 truth region marked as crowd" in note for note in result.notes)
 
 
 def test_images_of_other_classes():
@@ -182,6 +185,49 @@ def test_support_is_left_out():
     assert run(data(predicted, info=info), truth).counts["left_out"] == 2
     with pytest.raises(KizuError, match="keep-support"):
         run(data(predicted, info=info), {"1": part(A10)})
+
+
+def pictures(values, **fields):
+    """Data set of one-coloured pictures, half of them defective; the grey value is all that differs."""
+    samples = []
+    for i, value in enumerate(values):
+        image = encode_image(np.full((*SIZE, 3), value, np.uint8), ".png")
+        samples.append(Sample(f"{i}.png", image, part(*[A10] * (i % 2)), size=SIZE))
+    return Dataset(samples, "ab", **fields)
+
+
+def digests(dataset):
+    return [hashlib.sha256(sample.image_bytes()).hexdigest()[:16] for sample in dataset]
+
+
+@pytest.mark.parametrize(
+    ("truth", "digest", "left_out"),
+    [
+        (pictures([1, 2, 3, 4]), True, {"0.png", "1.png"}),  # the set that it was fitted from
+        (pictures([5, 6, 7, 8]), True, set()),  # another with the same names
+        (pictures([1, 6, 7, 8]), True, {"0.png"}),
+        (pictures([5, 6, 7, 8]), False, {"0.png", "1.png"}),  # an older card
+        (pictures([2, 1, 3, 4]), True, set()),  # a digest belongs to its id
+    ],
+)
+def test_support_is_told_by_name_and_bytes(truth, digest, left_out):
+    own = pictures([1, 2, 3, 4])
+    records = [{"role": "support", "ids": ["1.png"]}, {"role": "clean", "ids": ["0.png"]}]
+    if digest:
+        records[0]["sha256"], records[1]["sha256"] = digests(own)[1:2], digests(own)[:1]
+    predictions = pictures([1, 2, 3, 4], info={"card": {"data": records}})
+    result = run(predictions, truth)
+    assert {f"{i}.png" for i in range(4)} - {record["id"] for record in result.images} == left_out
+    assert result.counts["left_out"] == len(left_out)
+
+
+def test_support_that_cannot_be_read_counts_by_its_name(tmp_path):
+    own = pictures([1, 2, 3])
+    record = {"role": "support", "ids": ["0.png", "1.png", "2.png"], "sha256": [*digests(own)[:2], ""]}
+    gone = [own[0].replace(image=None), own[1].replace(image=None, path=tmp_path / "gone.png", size=SIZE)]
+    truth = Dataset([gone[0].replace(size=SIZE), gone[1], pictures([1, 2, 9])[2], *data({"x": part()})], "ab")
+    predictions = Dataset([*own, *data({"x": part()})], "ab", {"card": {"data": [record]}})
+    assert [record["id"] for record in run(predictions, truth).images] == ["x"]
 
 
 SEG, IMG = "segmentation", "image"
@@ -307,7 +353,81 @@ BAD_MAP = {"1": np.zeros((3, *SIZE), np.float32)}
 )
 def test_errors_say_what_to_do(predictions, truth, options, error, message):
     with pytest.raises(error, match=message):
-        evaluate(predictions, truth, **({"resamples": 0} | options))
+        evaluate(predictions, truth, **({"resamples": 0, "skips": Skips(strict=True)} | options))
+
+
+def unreadable():
+    raise DataError("b.png: annotation 7: a polygon of 4 numbers")
+
+
+def lost_half_way():
+    return np.where(np.arange(200).reshape(2, *SIZE) < 150, 0.25, np.nan).astype(np.float32)
+
+
+BROKEN = {  # what breaks the prediction (first) or the truth of the image "b.png", and the reason that is told
+    "truth": ({}, {"instances": unreadable}, "annotation 7: a polygon"),
+    "prediction": ({"instances": unreadable}, {}, "annotation 7: a polygon"),
+    "size": ({"instances": Instances.empty((9, 10)), "size": (9, 10)}, {}, "9 x 10 image, the truth of 10 x 10"),
+    "no image": ({}, {"instances": None, "size": None}, "no image file was found"),
+    "label": ({}, {"instances": part((2, 0, 0, 1, 1))}, "label 2, but there are 2 classes"),
+    "score": ({"instances": part(A10, scores=[3.5])}, {}, "a predicted score of 3.5"),
+    "map shape": ({"score_map": np.zeros((3, *SIZE), np.float32)}, {}, "a score map of shape"),
+    "map values": ({"score_map": lost_half_way}, {}, "b.png: a score map of nan to nan"),
+    "map range": ({"score_map": np.full((2, *SIZE), 1.5, np.float32)}, {}, "a score map of 1.5 to 1.5"),
+}
+
+
+def with_broken(case):
+    """Predictions and truth of three images, the second of them broken; and the reason."""
+    found, right, reason = BROKEN[case]
+    ids = {"a.png": part(A10, scores=[0.9]), "b.png": part(), "c.png": part()}
+    predictions, truth = [*data(ids)], [*data({"a.png": part(A10), "b.png": part(A10), "c.png": part()})]
+    predictions[1], truth[1] = predictions[1].replace(**found), truth[1].replace(**right)
+    return Dataset(predictions, "ab"), Dataset(truth, "ab"), reason
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_image_is_passed_over_and_told(case):
+    predictions, truth, reason = with_broken(case)
+    skips = Skips()
+    skips.items.append({"item": "z.png", "reason": "of an earlier step"})
+    result = run(predictions, truth, skips=skips)
+    assert [item["item"] for item in skips.items] == ["z.png", "b.png"] and reason in skips.items[1]["reason"]
+    assert (result.counts["broken"], result.counts["images"]) == (1, 2)
+    told = [note for note in result.notes if "1 image that cannot be used" in note]
+    assert len(told) == 1 and reason in told[0] and "earlier" not in told[0]
+    whole = run(predictions[[0, 2]], truth[[0, 2]])  # nothing of the broken image is in any figure
+    assert whole.counts["broken"] == 0 and not any("cannot be used" in note for note in whole.notes)
+    assert (result.figures, result.images, result.curves) == (whole.figures, whole.images, whole.curves)
+    assert run(predictions, truth).to_json() == result.to_json()
+    with pytest.raises(DataError, match=reason):
+        run(predictions, truth, skips=Skips(strict=True))
+    with pytest.raises(KizuError, match=f"1 of 1 image cannot be used, the first: .*{reason}"):
+        run(predictions[1:2], truth[1:2])
+
+
+@pytest.mark.parametrize(
+    ("info", "options", "told"),
+    [
+        ({"scores kept from": 0.5}, {}, "from a score of 0.5 up alone; predict with --min-score 0.05"),
+        ({"scores kept from": 0.2}, {}, "from a score of 0.2 up alone"),
+        ({"scores kept from": 0.1}, {}, ""),
+        ({"scores kept from": 0.5}, {"boxes": False}, ""),
+        ({"scores kept from": "all"}, {}, ""),
+        ({}, {}, ""),
+    ],
+)
+def test_a_cut_curve_is_said(info, options, told):
+    result = run(data({id: part(A10, scores=[0.9]) for id in TRUTH}, info=info), TRUTH, **options)
+    notes = [note for note in result.notes if note.startswith("AP counts finds")]
+    assert len(notes) == bool(told) and all(told in note for note in notes)
+
+
+def test_notes_count_in_words():
+    truth = Dataset([*data({"1": part(A10), "2": part()}), Sample("3", size=SIZE, labelled=False)], "ab")
+    result = run({"1": part(A10), "2": part(), "3": part(), "4": part(), "5": part()}, truth)
+    assert "left out: 1 image of the truth without a label file" in result.notes
+    assert "left out: 2 images with a prediction, but without truth here" in result.notes
 
 
 def test_partial_and_surplus_are_noted():

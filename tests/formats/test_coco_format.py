@@ -263,3 +263,27 @@ def test_fresh_category_ids_do_not_take_a_used_one(small, tmp_path):
     small.write(tmp_path / "out", "coco")
     written = json.loads((tmp_path / "out" / "instances.json").read_text("utf-8"))["categories"]
     assert [record["id"] for record in written] == [1, 3, 2]
+
+
+def test_splits_with_one_id_for_two_classes_are_numbered_anew(tmp_path):
+    (tmp_path / "in" / "images").mkdir(parents=True)
+    for split, id, name in (("train", 1, "scratch"), ("val", 1, "dent"), ("test", 2, "pit")):
+        (tmp_path / "in" / "images" / f"{split}.png").write_bytes(encode_image(np.zeros((8, 8, 3), np.uint8)))
+        record = {
+            "images": [{"id": 1, "file_name": f"{split}.png", "height": 8, "width": 8}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": id, "bbox": [1, 1, 3, 3]}],
+            "categories": [{"id": id, "name": name, "supercategory": "s"}],
+        }
+        (tmp_path / "in" / f"{split}.json").write_text(json.dumps(record))
+    data = Dataset.open(tmp_path / "in")
+    losses = data.write(tmp_path / "out", "coco")
+    assert [text for text in losses if text.startswith("1 category ids were numbered anew")]
+    written = COCO(str(tmp_path / "out" / "instances.json"))
+    assert sorted(c["name"] for c in written.cats.values()) == ["dent", "pit", "scratch"]
+    assert all(c["supercategory"] == "s" for c in written.cats.values())
+    found = {
+        written.imgs[a["image_id"]]["split"]: written.cats[a["category_id"]]["name"] for a in written.anns.values()
+    }
+    assert found == {"train": "scratch", "val": "dent", "test": "pit"}
+    again = Dataset.open(tmp_path / "out")
+    assert again.write(tmp_path / "third", "coco") == []

@@ -117,7 +117,7 @@ def test_folders_of_splits_and_clean_images(tmp_path):
         ("test/x.png", "test", 0),
         ("train/x.png", "train", 1),
     ]
-    assert data.notes == ["1 of 3 images have no JSON; they count as clean"]
+    assert data.notes == ["1 of 3 images have no JSON; they are neither good ones nor truth"]
 
 
 BROKEN = {

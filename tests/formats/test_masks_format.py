@@ -137,7 +137,7 @@ def test_a_mask_a_class(tmp_path, masks):
     data = Dataset.open(make(tmp_path, masks, ["images/x.jpg", "images/y.jpg"]))
     assert data.names == ("crack", "pit")
     assert sorted(data[0].instances.labels.tolist()) == [0, 1, 1]
-    assert data.notes == ["1 of 2 images have no mask; they count as clean"]
+    assert data.notes == ["1 of 2 images have no mask; they are neither good ones nor truth"]
 
 
 def test_a_mask_an_instance(tmp_path):

@@ -70,6 +70,25 @@ def test_losses_are_told(rich, tmp_path, name, word):
     assert any(part.lower() in text.lower() for text in losses for part in word.split("|")), losses
 
 
+@pytest.mark.parametrize("name", ["yolo", "voc", "mvtec"])
+def test_what_the_data_set_tells_of_itself_is_counted(small, tmp_path, name):
+    samples = [s.replace(source="mill", meta={"coco_id": k}) for k, s in enumerate(small)]
+    data = Dataset(samples, small.names, {"title": "t", "licence": "CC0", "empty": None})
+    losses = data.write(tmp_path / "out", name)
+    assert "What the data set tells of itself was left out: licence, title." in losses
+    assert any("sources of 4 images" in text for text in losses)
+    assert any("COCO ids of 4 images" in text for text in losses)
+
+
+@pytest.mark.parametrize("name", ["coco", "labelme", "masks", "shards"])
+def test_what_the_data_set_tells_of_itself_is_kept(small, tmp_path, name):
+    data = Dataset([s.replace(source="mill") for s in small], small.names, {"title": "t", "licence": "CC0"})
+    assert data.write(tmp_path / "out", name) == []
+    again = Dataset.open(tmp_path / "out")
+    assert {key: again.info[key] for key in data.info} == data.info
+    assert {sample.source for sample in again} == {"mill"}
+
+
 def test_score_maps_and_amodal_masks_are_told(small, tmp_path):
     found = small[0].instances
     sample = small[0].replace(instances=found.replace(amodal=found.masks), score_map=np.zeros((1, 32, 40), np.float32))

@@ -14,7 +14,8 @@ from kizu.core.errors import KizuError
 from kizu.core.instances import Instances
 from kizu.core.sample import Sample
 from kizu.evaluation.evaluate import evaluate
-from kizu.reporting import build
+from kizu.evaluation.support import digest
+from kizu.reporting import build, words
 
 
 @pytest.fixture
@@ -84,6 +85,31 @@ def test_head_says_verdict_thresholds_notes_and_what_is_missing(measured):
         "feature matching", "licence", "not stated", "the model was fitted from this picture",
     ):  # fmt: skip
         assert text in words, text
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "left_out", "said"),
+    [
+        (["hit", "escape"], 0, "There are no good pictures in this set, so"),
+        (["hit", "escape"], 3, "There are no good pictures outside of the fit, so"),
+        (["clean"], 0, "There are no pictures with a defect in this set, so"),
+        (["clean"], 1, "There are no pictures with a defect outside of the fit, so"),
+    ],
+)
+def test_verdict_tells_a_set_from_what_the_fit_left_of_it(outcomes, left_out, said):
+    evaluation = make(outcomes)[2]
+    evaluation.counts["left_out"] = left_out
+    assert any(sentence.startswith(said) for sentence in words.verdict(evaluation))
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_pictures_of_the_fit_are_told_by_their_bytes(same):
+    found, truth, evaluation = make(["hit"])
+    record = found.info["card"]["data"][0]
+    record["sha256"] = [digest(truth[0]) if same else "0" * 16]
+    for sides in ((truth, evaluation), (None, None)):
+        page = Page(build(found, *sides).html)
+        assert ("the model was fitted from this picture" in page.words) == same
 
 
 def test_missing_figures_carry_the_number_of_their_reason(measured):

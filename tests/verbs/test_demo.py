@@ -91,16 +91,33 @@ def test_with_own_pictures_and_once_more(run, refused, disc_line, tmp_path):
     assert not (out / "stale").exists()
 
 
-def test_without_splits_the_support_is_left_out_of_the_figures(run, own_line, tmp_path):
+def test_a_set_without_splits_is_halved(run, own_line, tmp_path):
     record = json.loads((own_line / "instances.json").read_text())
     for image in record["images"]:
         del image["split"]
     (own_line / "instances.json").write_text(json.dumps(record))
     code, text, _ = run("demo", tmp_path / "demo", "--data", own_line, "--shots", 2)
     assert code == 0
-    clean = len(Inspector.load(tmp_path / "demo" / "model.kizu").card.data[1]["ids"])
-    assert clean == 16
-    assert f"evaluated {32 - 2 - clean} images" in text
+    halves = Dataset.open(tmp_path / "demo" / "halves")
+    assert halves.splits == {"train": 16, "test": 16}
+    support = {id for data in Inspector.load(tmp_path / "demo" / "model.kizu").card.data for id in data["ids"]}
+    assert support <= set(halves.split("train").ids)
+    assert "evaluated 16 images" in text
+
+
+def test_a_single_labelled_picture_is_not_measured(run, own_line, tmp_path):
+    record = json.loads((own_line / "instances.json").read_text())
+    first = record["annotations"][0]["image_id"]
+    defective = {a["image_id"] for a in record["annotations"]} - {first}
+    record["annotations"] = [a for a in record["annotations"] if a["image_id"] == first]
+    record["images"] = [
+        {k: v for k, v in i.items() if k != "split"} for i in record["images"] if i["id"] not in defective
+    ]
+    (own_line / "instances.json").write_text(json.dumps(record))
+    code, text, _ = run("demo", tmp_path / "demo", "--data", own_line)
+    assert code == 0
+    assert "not measured" in text
+    assert (tmp_path / "demo" / "report.html").is_file()
 
 
 def test_broken_pictures_show_in_the_exit_code(run, own_line, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kizu.core.dataset import Dataset
-from kizu.core.errors import KizuError
+from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
@@ -50,6 +50,27 @@ def test_split_and_out(folders, tmp_path):
     assert done.path == tmp_path / "x" and (tmp_path / "x" / "evaluation.json").is_file()
     assert done.evaluation.counts["images"] == 3 and done.evaluation.counts["surplus"] == 3
     assert done.evaluation.figure("image", "escape rate").value == 1
+
+
+def test_broken_images_are_listed(folders, tmp_path):
+    truth = [*Dataset.open(folders / "truth")]
+    truth[4] = truth[4].replace(image=np.zeros((8, 16, 3), np.uint8), instances=None)
+    Dataset(truth, ["pit"]).write(tmp_path / "truth", "shards")
+    done = evaluate(folders / "found", tmp_path / "truth", out=tmp_path, resamples=0)
+    assert [item["item"] for item in done.skipped] == ["4.png"] and "16 x 16" in done.skipped[0]["reason"]
+    assert str(done).startswith("evaluated 5 images: ") and "1 item(s) skipped, the first: 4.png" in str(done)
+    listed = tmp_path / "evaluation-skipped.jsonl"
+    assert [json.loads(line) for line in listed.read_text("utf-8").splitlines()] == done.skipped
+    with pytest.raises(DataError, match=r"4\.png: the prediction is of a 16 x 16 image, the truth of 8 x 16"):
+        evaluate(folders / "found", tmp_path / "truth", out=tmp_path, resamples=0, strict=True)
+    assert not evaluate(folders / "found", folders / "truth", out=tmp_path, resamples=0).skipped
+    assert not listed.exists()
+
+
+def test_one_image(folders, tmp_path):
+    Dataset.open(folders / "truth")[:1].write(tmp_path / "truth", "shards")
+    done = evaluate(folders / "found", tmp_path / "truth", out=tmp_path, resamples=0)
+    assert str(done).startswith("evaluated 1 image: ")
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,18 @@ def test_partial(folders, tmp_path):
     assert "report of 3 images" in str(report(tmp_path / "some", truth=root, partial=True))
 
 
+def test_broken_images_are_told_and_the_rest_goes_on(folders):
+    root, results = folders
+    record = json.loads((root / "instances.json").read_text())
+    record["images"][1]["height"] = 40
+    del record["annotations"][0]
+    (root / "instances.json").write_text(json.dumps(record))
+    done = report(results, truth=root)
+    assert [item["item"] for item in done.skipped] == ["1.png"]
+    assert str(done).startswith("report of 4 images") and "1 item(s) skipped, the first: 1.png" in str(done)
+    assert "left out: 1 image that cannot be used" in text(done.path)
+
+
 def test_predictions_alone_and_labels_alone(folders):
     root, results = folders
     assert "report of 6 images" in str(report(results))

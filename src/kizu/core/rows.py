@@ -113,7 +113,12 @@ def from_row(row: dict[str, Any], folder: Path) -> Sample:
             raise DataError(f"{folder}: image {row['id']!r}: {error}") from error
 
     def score_map() -> np.ndarray:
-        return np.frombuffer(row["score_map"], np.float16).astype(np.float32).reshape(row["score_shape"])
+        try:
+            return np.frombuffer(row["score_map"], np.float16).astype(np.float32).reshape(row["score_shape"])
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"{folder}: image {row['id']!r}: its score map is damaged ({error}); predict again"
+            ) from error
 
     path = None if row["path"] is None else folder / row["path"]  # an absolute path stays itself
     meta = json.loads(row["meta"]) if row["meta"] else {}

@@ -1,7 +1,8 @@
 """COCO average precision and recall of boxes and masks, computed by faster-coco-eval from data sets in memory.
 
-Matching, area ranges (32 and 96 pixels squared, on the truth's mask area where there are masks, else its box area), the
-101 recall points and the crowd rule are those of pycocotools. At most 100 instances an image and class count.
+Matching, area ranges (32 and 96 pixels squared, on the truth's ``area`` where its file gives one, else on the area of
+its mask, else of its box), the 101 recall points and the crowd rule are those of pycocotools. At most 100 instances an
+image and class count.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Literal
 import numpy as np
 
 from kizu.core.dataset import Dataset
+from kizu.core.instances import Instances
+from kizu.evaluation.notes import plural
 from kizu.evaluation.pairs import Matching, Pair
 from kizu.evaluation.result import Figure
 
@@ -60,9 +63,9 @@ class CocoAP:
             if len(instances) == 0:
                 continue
             codes = instances.masks.codes() if self.kind == "mask" else None
-            by_mask = instances.masks is not None and (self.kind == "mask" or instances is truth)
-            box_area = np.prod(instances.boxes[:, 2:].astype(np.float64) - instances.boxes[:, :2], axis=1)
-            areas = instances.masks.area.astype(np.float64) if by_mask else box_area
+            areas = _areas(instances, self.kind == "mask" or instances is truth)
+            if instances is truth:
+                areas = _given_areas(truth, areas)
             side.append((number, pair.size, instances.labels, instances.boxes, areas, values, codes))
         if len(predicted) > MAX_DETECTIONS[-1]:
             self._cut += int((np.bincount(predicted.labels) - MAX_DETECTIONS[-1]).clip(0).sum())
@@ -79,11 +82,11 @@ class CocoAP:
             return [Figure(group, figure[0], name, why=why) for name in names for figure in _FIGURES]
         if self._maskless["truth"]:
             self.notes.append(
-                f"mask AP leaves out {self._maskless['truth']} images whose truth has boxes without masks"
+                f"mask AP leaves out {plural(self._maskless['truth'], 'image')} whose truth has boxes without masks"
             )
         if self._cut:
             self.notes.append(
-                f"{group} counts the 100 best instances of an image and class, as COCO does: {self._cut} were cut"
+                f"{group} counts the 100 best instances of an image and class, as COCO does: {self._cut:,} cut"
             )
         present = np.zeros(len(self.names) + 1, bool)
         for _, _, labels, _, _, crowd, _ in self._truth:
@@ -125,6 +128,22 @@ class CocoAP:
         run.evaluate()
         run.accumulate()
         return np.asarray(run.eval["precision"]), np.asarray(run.eval["recall"]), np.asarray(run.params.iouThrs)
+
+
+def _areas(instances: Instances, by_mask: bool) -> np.ndarray:
+    """Area of each instance in pixels, float64 (N,): of its mask if wanted and there, else of its box."""
+    if by_mask and instances.masks is not None:
+        return instances.masks.area.astype(np.float64)
+    return np.prod(instances.boxes[:, 2:].astype(np.float64) - instances.boxes[:, :2], axis=1)
+
+
+def _given_areas(truth: Instances, areas: np.ndarray) -> np.ndarray:
+    """``areas``, but what the attribute ``area`` gives where that is a finite number."""
+    areas = areas.copy()
+    for i, value in enumerate(truth.attributes.get("area", ())):
+        if isinstance(value, (int, float, np.integer, np.floating)) and np.isfinite(value):
+            areas[i] = value
+    return areas
 
 
 def _annotations(records: list[tuple], field: str):

@@ -6,9 +6,10 @@ import numpy as np
 
 from kizu.core.dataset import Dataset
 from kizu.core.errors import KizuError
-from kizu.core.run import progress
+from kizu.core.run import Skips, progress
 from kizu.evaluation.anomaly import ImageScores, PixelScores
 from kizu.evaluation.coco import CocoAP
+from kizu.evaluation.notes import cut_scores, notes_of, plural
 from kizu.evaluation.pairs import Matching, Pair
 from kizu.evaluation.pixels import Pixels
 from kizu.evaluation.result import Evaluation
@@ -24,11 +25,13 @@ def evaluate(
     partial: bool = False,
     resamples: int = 1000,
     seed: int = 0,
+    skips: Skips | None = None,
 ) -> Evaluation:
     """Measure predictions against truth.
 
     Images are matched by id, classes by name; the classes of the predictions are evaluated. Segmentation, false alarms
-    and escapes count instances with a score of at least 0.5; AP and the curves count candidates below it, too.
+    and escapes count instances with a score of at least 0.5; AP and the curves count candidates below it, too. An image
+    whose truth or prediction is broken is left out, counted (``broken``) and noted.
 
     Args:
         predictions: may hold more images than the truth.
@@ -38,13 +41,18 @@ def evaluate(
         partial: leave images without prediction out instead of raising.
         resamples: of the bootstrap behind the 95 % intervals; 0 = no bootstrap.
         seed: of the bootstrap.
+        skips: takes the broken images; a strict one stops at the first. None = they are passed over.
 
     Raises:
-        KizuError: no common class, no common image, or (unless ``partial``) an image without prediction.
-        DataError: sizes of an image differ, scores outside of 0..1, or an id that stands twice.
+        KizuError: no common class, no common image, or (unless ``partial``) an image without prediction; or no
+            image that can be used.
+        DataError: an id stands twice; or, with strict ``skips``, an image cannot be read, its sizes differ, or a label
+            or a score is out of range.
     """
     if resamples < 0:
         raise KizuError(f"resamples is {resamples}; pass 0 (no intervals) or more, e.g. 1000")
+    skips = Skips() if skips is None else skips
+    before = len(skips.items)
     matching = Matching(predictions, truth, keep_support, partial)
     names = predictions.names
     segmentation, pixel_scores, image_scores = Segmentation(names), PixelScores(names), ImageScores(names)
@@ -54,10 +62,15 @@ def evaluate(
     counts |= dict.fromkeys(("truth_instances", "predicted_instances", "crowd_regions", "boxes_only", "unlabelled"), 0)
     records = []
     with progress("evaluate", len(matching)) as step:
-        for pair in matching:
+        for place, index, id in matching.order:
+            step()
+            pair = None
+            with skips.item(id):
+                pair = matching.pair(place, index)
+            if pair is None:
+                continue
             if not pair.labelled:
                 counts["unlabelled"] += 1
-                step()
                 continue
             score, outcome = image_scores.add(pair)
             iou = None
@@ -73,7 +86,12 @@ def evaluate(
                 item.add(pair)
             records.append((pair.index, _record(pair, names, score, iou, outcome)))
             _count(counts, pair, outcome)
-            step()
+    counts["broken"] = len(skips.items) - before
+    if not records and counts["broken"]:
+        raise KizuError(
+            f"nothing can be measured: {counts['broken']:,} of {plural(len(matching), 'image')} cannot be used, the "
+            f"first: {skips.items[before]['reason']}"
+        )
     if not records:
         raise KizuError(
             "no image of the truth is labelled, so nothing can be measured; label some, or name another set"
@@ -85,7 +103,8 @@ def evaluate(
     for item in coco:
         result.figures += item.figures()
     result.curves = {"pr": pixel_scores.curves(), "threshold": image_scores.curve()}
-    result.notes = _notes(matching, counts, pixel_scores, image_scores, resamples)
+    result.notes = notes_of(matching, counts, skips, pixel_scores, image_scores, resamples)
+    result.notes += cut_scores(predictions.info.get("scores kept from")) if boxes else []
     result.notes += [note for item in coco for note in item.notes]
     return result
 
@@ -117,46 +136,3 @@ def _count(counts: dict[str, int], pair: Pair, outcome: str) -> None:
     counts["truth_instances"] += len(pair.truth)
     counts["predicted_instances"] += int(pair.fired.sum())
     counts["crowd_regions"] += int(pair.crowd.sum())
-
-
-def _notes(
-    matching: Matching, counts: dict[str, int], pixels: PixelScores, images: ImageScores, resamples: int
-) -> list[str]:
-    names, known = matching.names, matching.truth.names
-    absent = [name for name in names if name not in known]
-    ignored = [name for name in known if name not in names]
-    notes = []
-
-    def note(count: int, text: str) -> None:
-        if count:
-            notes.append(text)
-
-    note(
-        counts["left_out"],
-        f"{counts['left_out']} images that the model was fitted from are left out (--keep-support keeps them)",
-    )
-    note(counts["unlabelled"], f"{counts['unlabelled']} images of the truth have no label file and are left out")
-    note(counts["unpredicted"], f"{counts['unpredicted']} images of the truth have no prediction and are left out")
-    note(counts["surplus"], f"{counts['surplus']} predicted images have no truth here and are left out")
-    note(len(absent), f"the truth has no class {', '.join(absent)}: its predictions are false alarms wherever they are")
-    note(len(ignored), f"classes that the predictions do not have are not evaluated: {', '.join(ignored)}")
-    note(
-        counts["other_only"],
-        f"{counts['other_only']} images hold only classes that are not evaluated: left out of the image figures, "
-        "background in the pixel figures",
-    )
-    note(
-        counts["boxes_only"], f"{counts['boxes_only']} images whose truth has boxes alone are left out of pixel figures"
-    )
-    note(
-        counts["crowd_regions"],
-        f"{counts['crowd_regions']} truth regions marked as crowd are ignored by AP and by the pixel figures",
-    )
-    note(
-        pixels.painted,
-        f"{pixels.painted} of {pixels.images} images have no score map: the pixel figures use the scores of their "
-        "instances, painted into the masks",
-    )
-    by = "groups of images (near-duplicates stay together)" if images.grouped else "images"
-    note(resamples, f"intervals are 95 %: bootstrap over {by}, {resamples} resamples; Wilson's for rates")
-    return notes

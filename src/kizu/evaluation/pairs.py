@@ -10,8 +10,8 @@ import numpy as np
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
+from kizu.evaluation.support import Support
 
-_FITTED = ("support", "clean")  # roles of the card's data records
 THRESHOLD = 0.5  # scores are scaled so that this is the threshold in force
 
 
@@ -93,6 +93,7 @@ class Matching:
 
     Attributes:
         names: the classes of the predictions.
+        order: of each image to compare: its place in the predictions, its place in the truth, its id.
         left_out: images left out because the model was fitted from them.
         unpredicted: images of the truth without prediction.
         surplus: predictions without truth.
@@ -110,9 +111,10 @@ class Matching:
         self.names = predictions.names
         self._classes = class_map(truth.names, predictions.names)
         places, wanted = _places(predictions, "the predictions"), _places(truth, "the truth")
-        support = set() if keep_support else support_ids(predictions)
-        self.left_out = sum(id in support for id in wanted)
-        asked = [id for id in wanted if id not in support]
+        support = Support(predictions)
+        fitted = set() if keep_support else {id for id, i in wanted.items() if support.holds(id, lambda i=i: truth[i])}
+        self.left_out = len(fitted)
+        asked = [id for id in wanted if id not in fitted]
         if not asked:
             raise KizuError(
                 f"all {len(wanted)} images of the truth are those the model was fitted from; evaluate on other images, "
@@ -134,16 +136,23 @@ class Matching:
         self.unpredicted = len(missing)
         self.surplus = sum(id not in wanted for id in places)
         # Predictions carry the heavy score maps, so they are read in their own order.
-        self._order = sorted((places[id], wanted[id]) for id in asked if id in places)
+        self.order = sorted((places[id], wanted[id], id) for id in asked if id in places)
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self.order)
 
     def __iter__(self) -> Iterator[Pair]:
-        for place, index in self._order:
-            yield self._pair(self.predictions[place], self.truth[index], index)
+        """All pairs. Raises DataError at the first that cannot be used; :meth:`pair` lets a caller go on."""
+        for place, index, _ in self.order:
+            yield self.pair(place, index)
 
-    def _pair(self, predicted, truth, index: int) -> Pair:
+    def pair(self, place: int, index: int) -> Pair:
+        """The image at ``place`` of the predictions and at ``index`` of the truth, checked.
+
+        Raises:
+            DataError: either cannot be read, they are of different sizes, or a label, a score or a score map is wrong.
+        """
+        predicted, truth = self.predictions[place], self.truth[index]
         size = truth.size
         if predicted.size != size:
             raise DataError(
@@ -168,19 +177,17 @@ class Matching:
                 f"{truth.id}: a score map of shape {score_map.shape}; it is (classes, height, width) = "
                 f"({len(self.names)}, {size[0]}, {size[1]})"
             )
+        if score_map is not None and score_map.size:
+            low, high = np.float16(score_map.min()), np.float16(score_map.max())  # as finely as the figures see them
+            if not (low >= 0 and high <= 1):  # nor is NaN
+                raise DataError(
+                    f"{truth.id}: a score map of {low:g} to {high:g}; scores are numbers from 0 to 1, with 0.5 at the "
+                    "threshold: scale them first"
+                )
         return Pair(
             index, truth.id, truth.group, size, right, is_crowd(right), found, int((~kept).sum()), score_map,
             truth.labelled,
         )  # fmt: skip
-
-
-def support_ids(predictions: Dataset) -> set[str]:
-    """Ids of the images that the model was fitted from, as its card tells: labelled ones, and clean ones, too.
-
-    Clean images set the thresholds, so a false-alarm rate measured on them would flatter.
-    """
-    records = (predictions.info.get("card") or {}).get("data", [])
-    return {str(id) for record in records if record.get("role") in _FITTED for id in record.get("ids", [])}
 
 
 def _places(dataset: Dataset, name: str) -> dict[str, int]:

@@ -45,7 +45,7 @@ class Evaluation:
     Attributes:
         names: classes that were evaluated (those of the predictions), in label order.
         counts: images, defective, clean, other_only (images holding only classes that were not evaluated),
-            truth_instances, predicted_instances, left_out (support images) ...
+            truth_instances, predicted_instances, left_out (support images), broken (cannot be used) ...
         figures: see :class:`Figure`.
         curves: ``"pr"``: class -> {"recall", "precision", "score"} lists (pixel precision-recall);
             ``"threshold"``: {"threshold", "false_alarm", "escape"} lists (image level, over the image score).

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from kizu.core.files import write_text
@@ -112,11 +114,18 @@ def to_csv(evaluation: Evaluation) -> str:
     return out.getvalue()
 
 
-def write_figures(evaluation: Evaluation, folder: Path) -> None:
+def write_figures(evaluation: Evaluation, folder: Path, skipped: Sequence[dict[str, str]] = ()) -> None:
     """Write ``evaluation.json`` (everything) and ``figures.csv`` into ``folder``, each whole or not at all.
+
+    ``skipped`` items go into ``evaluation-skipped.jsonl``; ``skipped.jsonl`` there may be that of the prediction.
 
     Raises:
         KizuError: the file system refuses.
     """
     write_text(folder / "evaluation.json", evaluation.to_json() + "\n")
     write_text(folder / "figures.csv", to_csv(evaluation))
+    listed = folder / "evaluation-skipped.jsonl"
+    if skipped:
+        write_text(listed, "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in skipped))
+    else:
+        listed.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from kizu.core.instances import Instances
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
+from kizu.evaluation.support import digest
 from kizu.fewshot.cells import balanced, gather, to_cells
 from kizu.fewshot.features import channels
 from kizu.fewshot.holdout import changed_copy, folds, lost_classes, truth_of
@@ -157,7 +157,7 @@ def _areas(samples: list[Sample], label: int) -> list[float]:
 
 def _record(name: str, role: str, samples: list[Sample]) -> dict[str, Any]:
     """What the card says of some pictures; their digests tell them from others of the same name."""
-    digests = [hashlib.sha256(sample.image_bytes()).hexdigest()[:16] for sample in samples]
+    digests = [digest(sample) for sample in samples]
     record = {"name": name, "role": role, "images": len(samples), "ids": [s.id for s in samples], "sha256": digests}
     sources = sorted({s.source for s in samples if s.source})
     return record | ({"source": sources} if sources else {})

@@ -60,10 +60,17 @@ def probe(path: Path) -> bool:
     try:
         if path.is_file():
             return path.suffix.lower() == ".json" and sniff(path, b'"shapes"')
+        if _of_kizu(path):
+            return True
         found = (p for p in path.rglob("*.json") if not p.name.startswith("."))
         return any(sniff(p, b'"shapes"') for _, p in zip(range(50), found, strict=False))
     except OSError:
         return False
+
+
+def _of_kizu(folder: Path) -> bool:
+    """Whether Kizu wrote the folder; it may hold images alone, where nothing was labelled yet."""
+    return (folder / ".kizu.json").is_file() and (folder / "classes.txt").is_file()
 
 
 def read(path: Path) -> Dataset:
@@ -81,7 +88,7 @@ def read(path: Path) -> Dataset:
         by_stem.setdefault(Path(name).with_suffix("").as_posix(), name)
     # A JSON without shapes is a broken label where an image has its name, else a file of something else.
     jsons = [p for p in jsons if path.is_file() or _stem(p, folder) in by_stem or sniff(p, b'"shapes"', b'"imagePath"')]
-    if not jsons:
+    if not jsons and not _of_kizu(folder):
         raise KizuError(f"{path}: no JSON of labelme was found; name the folder that holds them")
     listed = next((folder / n for n in ("classes.txt", "labels.txt") if (folder / n).is_file()), None)
     names = [n for n in class_lines(listed) if n not in ("__ignore__", "_background_")] if listed else None
@@ -115,7 +122,7 @@ def read(path: Path) -> Dataset:
     for entry, id in zip(entries, unique_ids(rows), strict=True):
         entry.id = id
     entries.sort(key=lambda entry: entry.id)
-    notes = [f"{len(bare)} of {len(entries)} images have no JSON; they count as clean"] if bare else []
+    notes = [f"{len(bare)} of {len(entries)} images have no JSON; they are neither good ones nor truth"] if bare else []
     names = sorted(printable(name) for name in found_names if name) if names is None else names
     source = LabelmeSource(entries, names)
     info = {}
@@ -186,6 +193,7 @@ class LabelmeSource:
         text = {n: kept[n] for n in ("split", "group", "source") if isinstance(kept.get(n), str)}
         text["split"] = entry.split or text.get("split", "")
         meta = kept.get("meta") if isinstance(kept.get("meta"), dict) else {}
+        labelled = entry.json is not None and kept.get("labelled") is not False
         data = None
         if entry.image is None and isinstance(table.get("imageData"), str):
             try:
@@ -199,7 +207,7 @@ class LabelmeSource:
         def instances() -> Instances:
             return self._instances(i, sample.size, table)
 
-        sample = Sample(entry.id, data, instances, path=where, meta=meta, labelled=entry.json is not None, **text)
+        sample = Sample(entry.id, data, instances, path=where, meta=meta, labelled=labelled, **text)
         return sample
 
     def _instances(self, i: int, size: tuple[int, int], table: dict) -> Instances:
@@ -260,7 +268,7 @@ class LabelmeSource:
         for k, entry in enumerate(self.entries):
             if entry.json is None:
                 yield Fault(
-                    "has no JSON; it counts as clean", "label it, or save an empty JSON if it is clean",
+                    "has no JSON; it is neither a good one nor truth", "label it, or save an empty JSON if it is clean",
                     file=entry.image, image=entry.id, kind="image without label",
                 )  # fmt: skip
             elif entry.image is None and self[k]._image is None:

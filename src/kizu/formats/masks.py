@@ -152,7 +152,7 @@ def read(path: Path) -> Dataset:
     names, values, notes = _meaning(entries, class_lines(listed) if listed else None)
     bare = sum(1 for entry in entries if not entry.masks)
     if bare:
-        notes.append(f"{bare} of {len(entries)} images have no mask; they count as clean")
+        notes.append(f"{bare} of {len(entries)} images have no mask; they are neither good ones nor truth")
     return Dataset(MaskSource(entries, names, values, strays), names, notes=notes)
 
 
@@ -338,7 +338,7 @@ class MaskSource:
         for entry in self.entries:
             if not entry.masks:
                 yield Fault(
-                    "has no mask; it counts as clean", "draw one, or save an empty mask if it is clean",
+                    "has no mask; it is neither a good one nor truth", "draw one, or save an empty mask if it is clean",
                     file=entry.path, image=entry.id, kind="image without label",
                 )  # fmt: skip
         for path in self.lost:

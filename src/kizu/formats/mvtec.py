@@ -1,9 +1,9 @@
 """MVTec-AD-style folders of one product: train/good, test/good, test/DEFECT, ground_truth/DEFECT/NAME_mask.png.
 
-The folder under train, validation and test is the class (``good``, ``ok`` and ``normal`` are clean). A mask is found
-as NAME_mask.png, NAME.png or, as in MVTec LOCO, as every image of the folder NAME/; its 8-connected parts become the
-instances. A defective image without a mask has no instance; ``sample.meta["image_label"]`` tells its folder, as it
-does for every image.
+The folder under train, validation and test is the class (``good``, ``ok`` and ``normal`` are clean, whatever their
+capitals). A mask is found as NAME_mask.png, NAME.png or, as in MVTec LOCO, as every image of the folder NAME/; its
+8-connected parts become the instances. A defective image without a mask has no instance and counts as not labelled;
+``sample.meta["image_label"]`` tells its folder, as it does for every image.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from kizu.formats.common.outline import components
 from kizu.formats.common.output import ImageWriter, Losses, folder_name, output_folder, save
 from kizu.formats.common.rasters import cut_soft, read_raster
 from kizu.formats.common.things import Fault, with_masks
-from kizu.formats.common.trees import images_below, mention, subfolder, tidy
+from kizu.formats.common.trees import images_below, mention, same_file, subfolder, tidy
 
 ORDER = 40
+_UNLABELLED = "{n} images that nobody has labelled yet were left out: {title} would take them for good ones."
 GOOD = ("good", "ok", "normal")
 _PARTS = (("train", ("train",)), ("val", ("validation", "val", "valid")), ("test", ("test",)))
 
@@ -136,7 +137,7 @@ class MvtecSource:
             return Instances(np.full(len(masks), self.names.index(entry.name)), masks=masks)
 
         meta = {"image_label": entry.name}
-        labelled = entry.name in GOOD or bool(entry.masks)
+        labelled = entry.name.lower() in GOOD or bool(entry.masks)
         sample = Sample(entry.id, None, instances, path=entry.path, split=entry.split, meta=meta, labelled=labelled)
         return sample
 
@@ -157,29 +158,37 @@ class MvtecSource:
 def write(dataset: Dataset, path: Path) -> list[str]:
     """Write train/good, validation/good, test/good, test/CLASS and ground_truth/CLASS/NAME_mask.png.
 
+    Images that nobody has labelled yet and no folder calls defective are left out: every folder would judge them.
+
     Raises:
-        DataError: an image or its labels cannot be read. KizuError: the place is taken, or the file system refuses.
+        DataError: an image or its labels cannot be read.
+        KizuError: no image is labelled, the place is taken, or the file system refuses.
     """
-    losses = Losses("MVTec AD", ("splits",))
+    losses = Losses("MVTec AD", ("splits",), dataset)
     used: set[str] = set()
     with output_folder(path) as folder:
         writer = ImageWriter(folder)
         for sample in dataset:
             losses.see(sample.replace(meta={k: v for k, v in sample.meta.items() if k != "image_label"}))
             part, name = _place(sample, dataset.names, losses)
+            if name == "good" and not sample.labelled:
+                losses.add("unlabelled", 1, _UNLABELLED)
+                continue
             data = sample.image_bytes()
             own = tidy(writer.name(sample, data))
             base = own.rsplit("/", 1)[-1] if own.startswith(f"{part}/{name}/") else own.replace("/", "__")
             target = Path(part, name, base)
-            key = target.with_suffix("").as_posix()
+            key = same_file(target.with_suffix("").as_posix())
             if key in used:
-                raise KizuError(f"{sample.id!r}: another image would have the same mask file {key}; rename one")
+                raise KizuError(f"{sample.id!r}: another image would have the same mask file as {target}; rename one")
             used.add(key)
             if target.as_posix() != sample.id:
                 losses.add("renamed", 1, "{n} images got another name (their class is their folder).")
             save(folder / target, data)
             if part == "test" and name.lower() not in GOOD and len(sample.instances):
                 _write_mask(sample, folder / "ground_truth" / name / f"{target.stem}_mask.png", losses)
+        if len(dataset) and not used:
+            raise KizuError("no image is labelled, and MVTec AD folders hold none of those; label some, or use coco")
     return losses.sentences()
 
 

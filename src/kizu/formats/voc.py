@@ -23,10 +23,18 @@ from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
-from kizu.formats.common.output import ImageWriter, Losses, folder_name, output_folder, palette_png, save
+from kizu.formats.common.output import (
+    ImageWriter,
+    Losses,
+    folder_name,
+    output_folder,
+    palette_png,
+    save,
+    without_label,
+)
 from kizu.formats.common.rasters import read_raster
 from kizu.formats.common.things import FARTHEST, Fault, Thing, join, things_of, with_masks
-from kizu.formats.common.trees import class_lines, images_below, load_lines, split_name, subfolder, tidy
+from kizu.formats.common.trees import class_lines, images_below, load_lines, same_file, split_name, subfolder, tidy
 
 ORDER = 30
 _FLAGS = ("difficult", "truncated", "occluded")
@@ -65,7 +73,11 @@ def probe(path: Path) -> bool:
         if not path.is_dir():
             return False
         labels = subfolder(path, "Annotations")
-        return labels is not None and any(p.suffix.lower() == ".xml" for p in labels.rglob("*"))
+        if labels is None:
+            return False
+        # Kizu's own folder is known by its list of classes, too: it holds no XML where nothing was labelled yet.
+        own = (path / "classes.txt").is_file() and subfolder(path, "JPEGImages") is not None
+        return own or any(p.suffix.lower() == ".xml" for p in labels.rglob("*"))
     except OSError:
         return False
 
@@ -102,7 +114,7 @@ def read(path: Path) -> Dataset:
     listed = next((path / n for n in ("classes.txt", "labels.txt") if (path / n).is_file()), None)
     names = class_lines(listed) if listed else _names(xmls.values())
     if unused:
-        notes.append(f"{len(unused)} of {len(entries)} images have no XML file; they count as clean")
+        notes.append(f"{len(unused)} of {len(entries)} images have no XML file; they are neither good ones nor truth")
     if objects is None and subfolder(path, "SegmentationClass"):
         notes.append("SegmentationClass without SegmentationObject was left aside: its pixels belong to no object")
     return Dataset(VocSource(entries, names), names, notes=notes)
@@ -213,7 +225,8 @@ class VocSource:
         for entry in self.entries:
             if entry.xml is None:
                 yield Fault(
-                    "has no XML file; it counts as clean", "label it, or add an XML without objects if it is clean",
+                    "has no XML file; it is neither a good one nor truth",
+                    "label it, or add an XML without objects if it is clean",
                     file=entry.image, image=entry.id, kind="image without label",
                 )  # fmt: skip
             elif not entry.image.is_file():
@@ -271,10 +284,12 @@ def _thing(item: ElementTree.Element, k: int, entry: _Entry, names: list[str], m
 def write(dataset: Dataset, path: Path) -> list[str]:
     """Write Annotations, JPEGImages, ImageSets/Main and, where there are masks, the two Segmentation folders.
 
+    An image that nobody has labelled yet gets no XML file.
+
     Raises:
         DataError: an image or its labels cannot be read. KizuError: the place is taken, or the file system refuses.
     """
-    losses = Losses("Pascal VOC", ("splits",))
+    losses = Losses("Pascal VOC", ("splits",), dataset)
     if len(dataset.names) >= _VOID:
         losses.add("classes", 1, "{title} rasters hold 254 classes: those beyond are in the XML alone.")
     lists: dict[str, list[str]] = {}
@@ -285,18 +300,22 @@ def write(dataset: Dataset, path: Path) -> list[str]:
             losses.see(sample, (*_FLAGS, "pose"))
             name = writer.write(sample)
             stem = Path(name).with_suffix("").as_posix()
-            if stem in used:  # a.jpg beside a.png
+            if same_file(stem) in used:  # a.jpg beside a.png
                 stem = name
-            if stem in used:
-                raise KizuError(f"the images {used[stem]!r} and {sample.id!r} would share one XML file; rename one")
-            used[stem] = sample.id
+            other = used.setdefault(same_file(stem), sample.id)
+            if other != sample.id:
+                raise KizuError(f"the images {other!r} and {sample.id!r} would share one XML file; rename one")
             if sample.split:
-                lists.setdefault(sample.split, []).append(stem)
+                lists.setdefault(folder_name(sample.split), []).append(stem)
+            if without_label(sample):
+                continue
             kept = _write_masks(sample, folder, stem, losses)
             save(folder / "Annotations" / f"{stem}.xml", _xml(sample, name, dataset.names, kept))
         for split, stems in lists.items():
-            save(folder / "ImageSets" / "Main" / f"{folder_name(split)}.txt", "".join(f"{stem}\n" for stem in stems))
+            save(folder / "ImageSets" / "Main" / f"{split}.txt", "".join(f"{stem}\n" for stem in stems))
+        (folder / "Annotations").mkdir(exist_ok=True)
         save(folder / "classes.txt", "".join(f"{name}\n" for name in dataset.names))
+        losses.add("renamed", writer.renamed)
     return losses.sentences()
 
 

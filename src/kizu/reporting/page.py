@@ -18,8 +18,8 @@ from kizu.core.card import Card
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
 from kizu.core.run import Skips, progress
-from kizu.evaluation.pairs import support_ids
 from kizu.evaluation.result import Evaluation
+from kizu.evaluation.support import Support
 from kizu.reporting import charts, words
 from kizu.reporting.choose import ERRORS, choose, choose_by_class, spread, worst_first
 from kizu.reporting.colours import OKABE_ITO, class_slot, heat_stops
@@ -179,12 +179,13 @@ def _gallery(
     else:
         mine, theirs = _places(dataset, tiles), _places(truth, tiles)
         places = [(mine.get(tile.id), theirs.get(tile.id)) for tile in tiles]
-    support = support_ids(dataset)
+    support = Support(dataset)
     noted = {item["item"] for item in skips.items}
     with progress("report: pictures", len(tiles)) as step:
         for k in sorted(range(len(tiles)), key=lambda k: -1 if places[k][0] is None else places[k][0]):
             tile = tiles[k]
-            if tile.id in support:
+            here, there = places[k]
+            if support.holds(tile.id, lambda i=here, j=there: dataset[i] if j is None else truth[j]):
                 tile.remarks.append("the model was fitted from this picture")
             if tile.outcome == "hit" and tile.iou == 0:
                 tile.remarks.append("it fired, but not on the defect")

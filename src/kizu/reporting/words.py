@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kizu.evaluation.notes import plural
 from kizu.evaluation.result import Evaluation, Figure
 
 _RATES = ("false alarm", "false-alarm", "escape", "rate")
@@ -43,11 +44,6 @@ def interval(figure: Figure) -> str:
     return f"{figure.low:.3f}–\N{WORD JOINER}{figure.high:.3f}"
 
 
-def plural(count: int, one: str, many: str = "") -> str:
-    """``1 picture``, ``1,204 pictures``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def _rate(evaluation: Evaluation, *words: str) -> Figure | None:
     for figure in evaluation.figures:
         if not figure.class_name and figure.group == "image" and any(w in figure.name.lower() for w in words):
@@ -69,18 +65,20 @@ def verdict(evaluation: Evaluation) -> list[str]:
         count[record["outcome"]] = count.get(record["outcome"], 0) + 1
     alarms, escapes = count.get("false alarm", 0), count.get("escape", 0)
     clean, defective = alarms + count.get("clean", 0), escapes + count.get("hit", 0)
+    # Pictures that the model was fitted from may be all of one kind, and they are not counted here.
+    where = "outside of the fit" if evaluation.counts.get("left_out") else "in this set"
     sentences = []
     if clean:
         share = _share(alarms, clean, _rate(evaluation, "false alarm", "false-alarm"))
         verb = "raised a false alarm"
         sentences.append(f"Of {plural(clean, 'good picture')}, {alarms:,} {verb} {share}.")
     else:
-        sentences.append("There are no good pictures in this set, so nothing can be said about false alarms.")
+        sentences.append(f"There are no good pictures {where}, so nothing can be said about false alarms.")
     if defective:
         share = _share(escapes, defective, _rate(evaluation, "escape"))
         sentences.append(f"Of {plural(defective, 'picture')} with a defect, {escapes:,} escaped {share}.")
     else:
-        sentences.append("There are no pictures with a defect in this set, so nothing can be said about escapes.")
+        sentences.append(f"There are no pictures with a defect {where}, so nothing can be said about escapes.")
     if count.get("other"):
         sentences.append(f"{plural(count['other'], 'picture')} with other kinds of defect only are in neither count.")
     return sentences

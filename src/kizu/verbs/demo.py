@@ -53,8 +53,9 @@ def demo(
         source, fit_split, test_split = _made_line(out / "line", images, seed), "train", "test"
     else:
         tell(1, f"Opening {data}", f"kizu check {data}")
-        source = Path(data)
-        fit_split, test_split = _splits(source)
+        source, fit_split, test_split = _splits(Path(data), out)
+        if source != Path(data):
+            console.print(f"    It has no splits: {source} fits on one half and tests on the other.")
     fit_keys, test_keys = (f" --split {name}" if name else "" for name in (fit_split, test_split))
     model, results = out / "model.kizu", out / "results"
 
@@ -69,13 +70,19 @@ def demo(
     predicted = predict(model, source, results, split=test_split)
     console.print(f"    {predicted}", soft_wrap=True)
 
-    tell(4, "Measuring against the truth", f"kizu evaluate {results} {source}{test_keys}")
-    partial = bool(predicted.skipped)
-    measured = evaluate(results, source, split=test_split, partial=partial)
-
-    page = out / "report.html"
-    tell(5, "Writing the report", f"kizu report {results} --truth {source}{test_keys} --out {page}")
-    report(results, truth=source, split=test_split, out=page, partial=partial)
+    page, title = out / "report.html", f"Inspection report: {Path(data or source).name}"
+    if test_split:
+        tell(4, "Measuring against the truth", f"kizu evaluate {results} {source}{test_keys}")
+        evaluated = evaluate(results, source, split=test_split, partial=bool(predicted.skipped))
+        measured = evaluated.line
+        predicted.skipped += evaluated.skipped
+        tell(5, "Writing the report", f"kizu report {results} --truth {source}{test_keys} --out {page}")
+        report(results, truth=source, split=test_split, out=page, title=title, partial=bool(predicted.skipped))
+    else:
+        measured = "not measured: every labelled picture was needed for the fit"
+        tell(4, "Nothing to measure on: every labelled picture was needed for the fit", "")
+        tell(5, "Writing the report", f"kizu report {results} --out {page}")
+        report(results, out=page, title=title)
 
     console.print(
         "\n[bold]Now your own pictures[/bold] (COCO, YOLO, VOC, labelme or PNG masks; five labelled ones do):\n"
@@ -85,7 +92,7 @@ def demo(
         "    kizu report results/\n",
         style="cyan",
     )
-    line = f"demo done in {time.perf_counter() - began:.0f} s ({measured.line}); open {page.resolve()} in a browser"
+    line = f"demo done in {time.perf_counter() - began:.0f} s ({measured}); open {page.resolve()} in a browser"
     return Done(line, page, predicted.skipped)
 
 
@@ -137,10 +144,28 @@ def _made_line(folder: Path, images: int, seed: int) -> Path:
     return folder
 
 
-def _splits(source: Path) -> tuple[str | None, str | None]:
-    """The splits to fit and to test on; without both the whole set serves, its support left out of the figures."""
-    from kizu.core.dataset import Dataset
+def _splits(source: Path, out: Path) -> tuple[Path, str | None, str | None]:
+    """The data set with the splits to fit and to test on.
 
-    there = Dataset.open(source).splits
-    test = next((name for name in ("test", "val") if name in there), None)
-    return ("train", test) if "train" in there and test else (None, None)
+    A set without such splits is halved, groups of near-duplicates kept together, labelled and good pictures alike; the
+    halves are written as shards that point at the pictures. With a single labelled picture there is nothing to halve.
+    """
+    from kizu.core.dataset import Dataset
+    from kizu.core.run import Skips
+
+    data = Dataset.open(source)
+    test = next((name for name in ("test", "val") if name in data.splits), None)
+    if "train" in data.splits and test:
+        return source, "train", test
+    skips, seen, halved = Skips(), {}, []
+    for i in range(len(data)):
+        with skips.item(str(i)):  # a broken picture is met again, and listed, by the run itself
+            sample = data[i]
+            kind = (bool(len(sample.instances)), sample.labelled)
+            groups = seen.setdefault(kind, {})
+            place = groups.setdefault(sample.group or sample.id, len(groups))
+            halved.append(sample.replace(split="test" if place % 2 else "train", size=sample.size))
+    if len(seen.get((True, True), ())) < 2:
+        return source, None, None
+    Dataset(halved, data.names, data.info).write(out / "halves", "shards", embed=False)
+    return out / "halves", "train", "test"

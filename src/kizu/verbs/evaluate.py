@@ -29,6 +29,7 @@ def evaluate(
     partial: bool = False,
     resamples: int = 1000,
     seed: int = 0,
+    strict: bool = False,
 ) -> Evaluated:
     """Measure predictions against truth: segmentation, false alarms and escapes, anomaly figures, COCO AP.
 
@@ -44,8 +45,10 @@ def evaluate(
         partial: Leave images without prediction out instead of stopping.
         resamples: Bootstrap resamples behind the 95 % intervals; 0 for none.
         seed: Seed of the bootstrap.
+        strict: Stop at the first image that cannot be used, instead of listing it in evaluation-skipped.jsonl.
     """
     from kizu.core.dataset import Dataset
+    from kizu.core.run import Skips
     from kizu.evaluation.evaluate import evaluate as measure
     from kizu.evaluation.table import print_table, write_figures
 
@@ -53,16 +56,21 @@ def evaluate(
     found = Dataset.open(predictions)
     right = Dataset.open(truth).split(split or found.info.get("split"))
     folder = Path(out) if out is not None else predictions if predictions.is_dir() else predictions.parent
-    result = measure(found, right, keep_support=keep_support, partial=partial, resamples=resamples, seed=seed)
+    skips = Skips(strict)
+    result = measure(
+        found, right, keep_support=keep_support, partial=partial, resamples=resamples, seed=seed, skips=skips
+    )
     result.notes += [
         f"{name}: {note}" for name, side in (("predictions", found), ("truth", right)) for note in side.notes
     ]
     print_table(result)
-    write_figures(result, folder)
-    return Evaluated(_line(result, folder), folder, evaluation=result)
+    write_figures(result, folder, skips.items)
+    return Evaluated(_line(result, folder), folder, skips.items, evaluation=result)
 
 
 def _line(result: Evaluation, folder: Path) -> str:
+    from kizu.evaluation.notes import plural
+
     parts = []
     for title, group, name, digits in (
         ("mIoU", "segmentation", "mIoU", 1),
@@ -74,4 +82,4 @@ def _line(result: Evaluation, folder: Path) -> str:
         if figure.value is not None:
             parts.append(f"{title} {100 * figure.value:.{digits}f} %")
     figures = ", ".join(parts) or "no figure could be had (see the reasons above)"
-    return f"evaluated {result.counts['images']} images: {figures}; written to {folder / 'evaluation.json'}"
+    return f"evaluated {plural(result.counts['images'], 'image')}: {figures}; written to {folder / 'evaluation.json'}"

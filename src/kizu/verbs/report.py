@@ -35,16 +35,19 @@ def report(
     from kizu.core.dataset import Dataset
     from kizu.core.errors import KizuError
     from kizu.core.files import write_bytes
+    from kizu.core.run import Skips
+    from kizu.evaluation.notes import plural
     from kizu.reporting import build
 
     dataset, out = Path(dataset), None if out is None else Path(out)
     predictions = Dataset.open(dataset)
     labels = evaluation = None
+    skips = Skips()
     if truth is not None:
         from kizu.evaluation.evaluate import evaluate
 
         labels = Dataset.open(truth).split(split or predictions.info.get("split"))
-        evaluation = evaluate(predictions, labels, keep_support=keep_support, partial=partial)
+        evaluation = evaluate(predictions, labels, keep_support=keep_support, partial=partial, skips=skips)
     else:
         predictions = predictions.split(split)
     if out is None:
@@ -55,9 +58,9 @@ def report(
     page = build(predictions, labels, evaluation, images=images, title=title or f"Inspection report: {name}")
     data = page.html.encode("utf-8")
     write_bytes(out, data)
-    shown = f"{page.total} images" if page.shown == page.total else f"{page.total} images ({page.shown} shown)"
+    shown = plural(page.total, "image") + ("" if page.shown == page.total else f" ({page.shown:,} shown)")
     line = f"report of {shown} written to {out} ({size_text(len(data))}); open it in any browser."
-    return Done(line, out, page.skipped)
+    return Done(line, out, skips.items + page.skipped)  # broken images were not measured and so have no tile
 
 
 def size_text(count: int) -> str:

@@ -68,7 +68,20 @@ def write(dataset: Dataset, path: Path, images: bool = True) -> list[str]:
 
 
 def _write_json(dataset: Dataset, path: Path, images: ImageWriter | None) -> list[str]:
-    losses = Losses("COCO", ("scores", "amodal", "parents", "groups", "splits", "sources", "crowd", "meta", "attributes", "info"))
+    keeps = (
+        "scores",
+        "amodal",
+        "parents",
+        "groups",
+        "splits",
+        "sources",
+        "labelled",
+        "crowd",
+        "meta",
+        "attributes",
+        "info",
+    )
+    losses = Losses("COCO", keeps)
     keep_images, keep_annotations = _keepable(dataset, losses)
     categories = _category_records(dataset, losses)
     namer = images or ImageWriter(path.parent)

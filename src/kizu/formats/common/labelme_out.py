@@ -26,7 +26,9 @@ def write(dataset: Dataset, path: Path) -> list[str]:
     Raises:
         DataError: an image or its labels cannot be read. KizuError: the place is taken, or the file system refuses.
     """
-    losses = Losses("labelme", ("scores", "parents", "groups", "splits", "sources", "crowd", "meta", "attributes", "info"))
+    keeps = ("scores", "parents", "groups", "splits", "sources", "labelled", "crowd", "meta", "attributes", "info")
+    losses = Losses("labelme", keeps)
+    bare = Losses("an image without a JSON")
     used: dict[str, str] = {}
     with output_folder(path) as folder:
         writer = ImageWriter(folder)
@@ -36,7 +38,7 @@ def write(dataset: Dataset, path: Path) -> list[str]:
             other = used.setdefault(same_file(stem), sample.id)
             if other != sample.id:
                 raise KizuError(f"the images {other!r} and {sample.id!r} would share {stem}.json; rename one")
-            if without_label(sample, bare):
+            if without_label(sample):
                 bare.see(sample)
                 continue
             losses.see(sample)
@@ -45,13 +47,15 @@ def write(dataset: Dataset, path: Path) -> list[str]:
         save(folder / "classes.txt", "".join(f"{name}\n" for name in dataset.names))
         if dataset.info or not any(folder.rglob("*.json")):  # it also tells of a folder in which nothing is labelled
             save(folder / ".kizu.json", json.dumps(dataset.info, ensure_ascii=False) + "\n")
-    return losses.sentences()
+        losses.add("renamed", writer.renamed)
+    return losses.sentences() + bare.sentences()
 
 
 def _record(sample: Sample, name: str, names: tuple[str, ...]) -> dict:
     found = sample.instances
     height, width = sample.size
     kept: dict[str, Any] = {n: getattr(sample, n) for n in ("split", "group", "source") if getattr(sample, n)}
+    kept |= {} if sample.labelled else {"labelled": False}
     kept |= {"meta": sample.meta} if sample.meta else {}
     kept |= {"masks": True} if found.masks is not None else {}
     kept |= {"parents": found.parents.tolist()} if (found.parents >= 0).any() else {}

@@ -26,10 +26,10 @@ from kizu.core.images import encode_image
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
-from kizu.formats.common.output import ImageWriter, Losses, output_folder, palette_png, save
+from kizu.formats.common.output import ImageWriter, Losses, output_folder, palette_png, save, without_label
 from kizu.formats.common.rasters import read_raster
 from kizu.formats.common.things import Fault, with_masks
-from kizu.formats.common.trees import images_below, load_text, tidy
+from kizu.formats.common.trees import images_below, load_text, parse_json, same_file, tidy
 
 INDEX = "samples.jsonl"
 _TITLE = "kizu-masks/1"
@@ -45,13 +45,13 @@ def is_maskset(folder: Path) -> bool:
 
 
 def write(dataset: Dataset, path: Path) -> list[str]:
-    """Write a mask folder.
+    """Write a mask folder. An image that nobody has labelled yet gets no mask, a good one a mask of nothing.
 
     Raises:
         DataError: an image or its labels cannot be read.
         KizuError: the place is taken, there are more classes or instances than 16 bits count, or the disk refuses.
     """
-    keeps = ("scores", "parents", "groups", "splits", "crowd", "meta", "attributes")
+    keeps = ("scores", "parents", "groups", "splits", "sources", "labelled", "crowd", "meta", "attributes", "info")
     losses = Losses("The mask folder", keeps)
     used: dict[str, str] = {}
     lines = [json.dumps({"format": _TITLE, "names": dataset.names, "info": dataset.info}, ensure_ascii=False)]
@@ -61,11 +61,10 @@ def write(dataset: Dataset, path: Path) -> list[str]:
             losses.see(sample)
             name = writer.write(sample)
             stem = Path(name).with_suffix("").as_posix()
-            stem = name if stem in used else stem  # a.jpg beside a.png
-            if used.setdefault(stem, sample.id) != sample.id:
-                raise KizuError(
-                    f"the images {used[stem]!r} and {sample.id!r} would share the mask {stem}.png; rename one"
-                )
+            stem = name if same_file(stem) in used else stem  # a.jpg beside a.png
+            other = used.setdefault(same_file(stem), sample.id)
+            if other != sample.id:
+                raise KizuError(f"the images {other!r} and {sample.id!r} would share the mask {stem}.png; rename one")
             layers = _write_rasters(sample, folder, stem, len(dataset.names))
             lines.append(json.dumps(_record(sample, name, stem, layers), ensure_ascii=False))
         save(folder / "classes.txt", "".join(f"{name}\n" for name in dataset.names))
@@ -89,7 +88,7 @@ def layers_of(masks: Masks) -> list[list[int]]:
 def _write_rasters(sample: Sample, folder: Path, stem: str, classes: int) -> int | None:
     """Write the rasters of a sample; the number of instance layers, None where there are no masks."""
     found = sample.instances
-    if found.masks is None and len(found):
+    if (found.masks is None and len(found)) or without_label(sample):
         return None
     if len(found) > _MOST or classes > _MOST:
         raise KizuError(
@@ -113,6 +112,7 @@ def _record(sample: Sample, name: str, stem: str, layers: int | None) -> dict[st
     record: dict[str, Any] = {"image": name} | ({"id": sample.id} if sample.id != name else {})
     record |= {"mask": stem, "layers": layers if found.masks is not None else None}
     record |= {key: getattr(sample, key) for key in ("split", "group", "source", "meta") if getattr(sample, key)}
+    record |= {} if sample.labelled else {"labelled": False}
     record["labels"] = found.labels.tolist()
     boxes = [[float(str(v)) for v in box] for box in found.boxes]
     if found.masks is not None:
@@ -140,10 +140,10 @@ def read(folder: Path) -> Dataset:
     """
     lines = [line for line in load_text(folder / INDEX).splitlines() if line.strip()]
     try:
-        header = json.loads(lines[0])
+        header = parse_json(lines[0], f"{folder / INDEX}, line 1")
         names, info = header["names"], header.get("info") or {}
         usable = header["format"] == _TITLE and isinstance(names, list) and isinstance(info, dict)
-    except (ValueError, IndexError, KeyError, TypeError, RecursionError):
+    except (DataError, IndexError, KeyError, TypeError):
         usable = False
     if not usable:
         raise KizuError(f"{folder / INDEX}: not the index of a Kizu mask folder; delete it to read the masks alone")
@@ -167,10 +167,10 @@ class MasksetSource:
     @staticmethod
     def _parse(line: str, k: int) -> dict[str, Any]:
         try:
-            record = json.loads(line)
+            record = parse_json(line, f"line {k + 2}")
             if isinstance(record, dict) and isinstance(record.get("image"), str) and tidy(record["image"]):
                 return record | {"image": tidy(record["image"])}
-        except (ValueError, RecursionError):
+        except DataError:
             pass
         return {"image": f"line {k + 2}", "fault": "not a record with an 'image'"}
 
@@ -200,7 +200,9 @@ class MasksetSource:
                     str(error), "restore the line and the rasters, or label the image again", **where
                 ) from error
 
-        sample = Sample(self.ids[i], None, instances, path=path, meta=meta, **text)
+        sample = Sample(
+            self.ids[i], None, instances, path=path, meta=meta, labelled=record.get("labelled") is not False, **text
+        )
         return sample
 
     def _rasters(self, record: dict[str, Any]) -> list[Path]:

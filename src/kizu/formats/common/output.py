@@ -106,17 +106,12 @@ class ImageWriter:
         return name
 
 
-def without_label(sample: Sample, losses: Losses) -> bool:
+def without_label(sample: Sample) -> bool:
     """Whether a sample gets no label file, as nobody has labelled it; one that holds instances all the same gets one.
 
     A file without objects would call the picture a good one, which nobody has said.
     """
-    if sample.labelled:
-        return False
-    if len(sample.instances):
-        losses.add("unchecked")
-        return False
-    return True
+    return not sample.labelled and not len(sample.instances)
 
 
 def save(path: Path, data: bytes | str) -> None:
@@ -166,7 +161,7 @@ _SENTENCES = {
     "coco ids": "the COCO ids of {n} images and of what is on them were left out.",
     "renamed": "{n} images got another name: their ids cannot be file names everywhere.",
     "unlabelled": "{n} images that nobody has labelled yet count as good ones there: {title} cannot tell them apart.",
-    "unchecked": "{n} images with labels that are marked as not labelled yet count as labelled there.",
+    "labelled": "{n} images with labels that are marked as not labelled yet count as labelled there.",
     "overlaps": "{n} masks lie under others and lost the pixels that they share.",
 }
 _INTERNAL = {"coco_id", "iscrowd", "area", HAS_MASK}
@@ -177,8 +172,8 @@ class Losses:
 
     Args:
         title: the format's name in sentences.
-        keeps: what it can hold, of: scores, amodal, parents, score_map, groups, splits, sources, crowd, meta,
-            attributes, info.
+        keeps: what it can hold, of: scores, amodal, parents, score_map, groups, splits, sources, labelled, crowd,
+            meta, attributes, info.
         dataset: what is written, for what belongs to no image of it.
     """
 
@@ -203,6 +198,7 @@ class Losses:
             "groups": int(bool(sample.group)),
             "splits": int(bool(sample.split)),
             "sources": int(bool(sample.source)),
+            "labelled": int(not sample.labelled and len(found) > 0),
             "crowd": int(np.sum(found.attributes.get("iscrowd", np.zeros(0)) == 1)),
         }
         for key, count in lost.items():

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from kizu.core.errors import DataError, KizuError
 from kizu.core.images import SUFFIXES, list_images
 
@@ -42,6 +44,9 @@ def unique_ids(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{folder}/{name}" if folder and count[name] > 1 else name for folder, name in pairs]
 
 
+_DEEPEST = 100
+_KINDS = np.zeros(256, np.int8)  # of a byte of JSON: 1 opens, -1 closes, 2 is a quote
+_KINDS[list(b"[{")], _KINDS[list(b"]}")], _KINDS[ord('"')] = 1, -1, 2
 _DRIVE = re.compile(r"[A-Za-z]:")
 _FORBIDDEN = re.compile(r'[:*?"<>|\\/\x00-\x1f]')
 _DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(\.|$)")
@@ -88,13 +93,37 @@ def load_text(path: Path) -> str:
 
 def load_json(path: Path) -> Any:
     """The content of a JSON file. Raises DataError where it is missing, not JSON, or nested beyond reason."""
-    text = load_text(path)
+    return parse_json(load_text(path), str(path))
+
+
+def parse_json(text: str, name: str) -> Any:
+    """The value of a JSON text. Raises DataError, which calls it ``name``, as :func:`load_json` does.
+
+    Python reads deeper values than it can print or write again, how deep depends on its version and on who calls: so
+    the limit is our own.
+    """
     try:
+        if json_depth(text.encode("utf-8", "replace")) > _DEEPEST:
+            raise DataError(f"{name}: JSON nested more than {_DEEPEST} levels deep; it is no label file, remove it")
         return json.loads(text)
-    except RecursionError as error:
-        raise DataError(f"{path}: JSON nested too deeply; it is no label file") from error
     except ValueError as error:
-        raise DataError(f"{path}: not JSON ({error}); the file is cut or damaged, export it again") from error
+        raise DataError(f"{name}: not JSON ({error}); the file is cut or damaged, export it again") from error
+
+
+def json_depth(data: bytes) -> int:
+    """How deep the lists and records of a JSON text are nested; brackets in texts do not count."""
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    deepest = depth = quotes = 0
+    for start in range(0, len(data), 1 << 22):
+        kinds = _KINDS[np.frombuffer(data, np.uint8, min(1 << 22, len(data) - start), start)]
+        kinds = kinds[kinds != 0]
+        inside = (np.cumsum(kinds == 2) + quotes) % 2 == 1
+        steps = np.cumsum(np.where(inside | (kinds == 2), 0, kinds)) + depth
+        if len(steps):
+            deepest, depth = max(deepest, int(steps.max())), int(steps[-1])
+        quotes += int((kinds == 2).sum())
+    return deepest
 
 
 def load_lines(path: Path) -> list[str]:

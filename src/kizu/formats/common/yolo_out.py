@@ -13,8 +13,9 @@ from kizu.core.masks import Masks
 from kizu.core.sample import Sample
 from kizu.formats.common import yaml
 from kizu.formats.common.outline import is_hole, mask_loops, one_polygon
-from kizu.formats.common.output import ImageWriter, Losses, folder_name, output_folder, save
+from kizu.formats.common.output import ImageWriter, Losses, folder_name, output_folder, save, without_label
 from kizu.formats.common.things import with_masks
+from kizu.formats.common.trees import same_file
 
 NO_SPLIT = "unsplit"  # the folder of images without a split among images with one
 
@@ -28,7 +29,7 @@ def write(dataset: Dataset, path: Path, segments: bool = True) -> list[str]:
     Raises:
         DataError: an image or its labels cannot be read. KizuError: the place is taken, or the file system refuses.
     """
-    losses = Losses("YOLO", ("splits", "scores"))
+    losses = Losses("YOLO", ("splits", "scores"), dataset)
     used: dict[str, bool] = {}
     worst: list[float] = []
     split_up = any(dataset.splits)
@@ -41,13 +42,15 @@ def write(dataset: Dataset, path: Path, segments: bool = True) -> list[str]:
             name = writer.write(sample, below)
             used[below] = True
             text = str(Path(below, name).with_suffix(".txt"))
-            if text in texts:
-                raise KizuError(
-                    f"the images {texts[text]!r} and {sample.id!r} would share the labels {text}; rename one"
-                )
-            texts[text] = sample.id
+            other = texts.setdefault(same_file(text), sample.id)
+            if other != sample.id:
+                raise KizuError(f"the images {other!r} and {sample.id!r} would share the labels {text}; rename one")
+            if without_label(sample):
+                losses.add("unlabelled")
+                continue
             save(folder / "labels" / text, "".join(_lines(sample, segments, losses, worst)))
         save(folder / "data.yaml", _yaml(dataset.names, list(used)))
+        losses.add("renamed", writer.renamed)
     if worst:
         losses.add(
             "iou",
