@@ -30,6 +30,7 @@ from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
 from kizu.formats.common import maskset
+from kizu.formats.common.entries import Entries
 from kizu.formats.common.outline import components
 from kizu.formats.common.rasters import cut_soft, read_raster
 from kizu.formats.common.things import Fault
@@ -265,22 +266,11 @@ def _all_values(paths: list[Path]) -> tuple[list[int], bool]:
     return sorted(values - {0}), jpeg
 
 
-class MaskSource:
+class MaskSource(Entries):
     """Random access to images with mask files. ``strays`` serves ``kizu check``."""
 
     def __init__(self, entries: list[_Entry], names: list[str], values: _Values, lost: list[Path]):
         self.entries, self.names, self.values, self.lost = entries, names, values, lost
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    @property
-    def ids(self) -> list[str]:
-        return [entry.id for entry in self.entries]
-
-    @property
-    def splits(self) -> list[str]:
-        return [entry.split for entry in self.entries]
 
     def __getitem__(self, i: int) -> Sample:
         entry = self.entries[i]

@@ -20,6 +20,7 @@ from kizu.core.images import encode_image
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
+from kizu.formats.common.entries import Entries
 from kizu.formats.common.outline import components
 from kizu.formats.common.output import ImageWriter, Losses, folder_name, output_folder, save
 from kizu.formats.common.rasters import cut_soft, read_raster
@@ -100,22 +101,11 @@ def _masks_by_stem(truth: Path | None, name: str) -> dict[str, list[Path]]:
     return out
 
 
-class MvtecSource:
+class MvtecSource(Entries):
     """Random access to the images of a product. ``strays`` serves ``kizu check``."""
 
     def __init__(self, entries: list[_Entry], names: list[str], truth: Path | None):
         self.entries, self.names, self.truth = entries, names, truth
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    @property
-    def ids(self) -> list[str]:
-        return [entry.id for entry in self.entries]
-
-    @property
-    def splits(self) -> list[str]:
-        return [entry.split for entry in self.entries]
 
     def __getitem__(self, i: int) -> Sample:
         entry = self.entries[i]

@@ -23,6 +23,7 @@ from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
+from kizu.formats.common.entries import Entries
 from kizu.formats.common.output import (
     ImageWriter,
     Losses,
@@ -162,22 +163,11 @@ def _names(xmls) -> list[str]:
     return sorted(names - {""})
 
 
-class VocSource:
+class VocSource(Entries):
     """Random access to images with XML labels. ``things`` and ``strays`` serve ``kizu check``."""
 
     def __init__(self, entries: list[_Entry], names: list[str]):
         self.entries, self.names = entries, names
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    @property
-    def ids(self) -> list[str]:
-        return [entry.id for entry in self.entries]
-
-    @property
-    def splits(self) -> list[str]:
-        return [entry.split for entry in self.entries]
 
     def __getitem__(self, i: int) -> Sample:
         entry = self.entries[i]

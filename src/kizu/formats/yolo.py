@@ -25,6 +25,7 @@ from kizu.core.images import SUFFIXES
 from kizu.core.instances import Instances
 from kizu.core.sample import Sample
 from kizu.formats.common import yaml
+from kizu.formats.common.entries import Entries
 from kizu.formats.common.things import Fault, Thing, join, things_of
 from kizu.formats.common.trees import (
     class_lines,
@@ -225,22 +226,11 @@ def _highest(entries: list[_Entry]) -> int:
     return highest
 
 
-class YoloSource:
+class YoloSource(Entries):
     """Random access to images with label texts. ``things`` and ``strays`` serve ``kizu check``."""
 
     def __init__(self, entries: list[_Entry], names: list[str], pairs: list[tuple[Path, Path, str]]):
         self.entries, self.names, self.pairs = entries, names, pairs
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    @property
-    def ids(self) -> list[str]:
-        return [entry.id for entry in self.entries]
-
-    @property
-    def splits(self) -> list[str]:
-        return [entry.split for entry in self.entries]
 
     def __getitem__(self, i: int) -> Sample:
         entry = self.entries[i]
