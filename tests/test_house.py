@@ -27,6 +27,7 @@ PLUG_INS = {
     "cli.py": {"{}"},  # the verbs
     "__init__.py": {"{}"},  # verbs and nouns
     "formats/__init__.py": {"{}.{}"},  # its own files
+    "synth/formula/source.py": {"kizu.synth.formula.painters.{}"},  # the painter that a preset names
 }
 HEAVY = {
     "torch", "torchvision", "timm", "transformers", "ray", "diffusers", "openvino", "onnx", "onnxscript", "accelerate",

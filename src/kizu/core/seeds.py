@@ -17,6 +17,12 @@ class Stream(IntEnum):
     LINE_SURFACE = 5
     LINE_DEFECT = 6
     LINE_CAMERA = 7
+    SCENE = 8
+    SURFACE = 9
+    DEFECT = 10
+    LIGHT = 11
+    CAMERA = 12
+    PRODUCT = 13
 
 
 def generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

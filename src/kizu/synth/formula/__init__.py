@@ -1,0 +1,1 @@
+"""Formula images: scenes of parts, surfaces and defects drawn from equations and chance alone, with exact labels."""
