@@ -53,7 +53,7 @@ def smooth(shape: tuple[int, int], scale: float | tuple[float, float], random: n
 def add_smooth(
     out: np.ndarray, scale: float | tuple[float, float], amplitude: float, random: np.random.Generator
 ) -> None:
-    """Add smooth noise of deviation ``amplitude`` to ``out`` (H, W): a random lattice, interpolated by cubic splines."""
+    """Add smooth noise of deviation ``amplitude`` to ``out`` (H, W): a random lattice, joined by cubic splines."""
     down, across = scale if isinstance(scale, tuple) else (scale, scale)
     shape = (int(out.shape[0] / down) + 5, int(out.shape[1] / across) + 5)
     # A random part of a cell is cut off, so that the lattice does not lie at the same place in each picture.
@@ -64,7 +64,7 @@ def add_smooth(
 
 
 def _taps(length: int, step: float, start: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel the first of four lattice points and their weights float32 (length, 4): Catmull-Rom, unit power."""
+    """Each pixel's first of four lattice points and their weights float32 (length, 4): Catmull-Rom, unit power."""
     place = (np.arange(length) + 0.5) / step + start
     first = np.floor(place).astype(np.int64)
     t = place - first

@@ -1,7 +1,7 @@
 """Presets: what a kind of formula image is made of, one TOML record of ranges each.
 
-Values are numbers, texts, true or false, ranges ``[low, high]`` and tables of weights (``{surface = 0.6, parts = 0.4}``:
-nothing but numbers from 0 on). A range may be overridden by one number, which then is both ends.
+Values are numbers, texts, true or false, ranges ``[low, high]`` and tables of weights: nothing but numbers from 0 on
+(``{surface = 0.6, parts = 0.4}``). A range may be overridden by one number, which then is both ends.
 """
 
 from __future__ import annotations

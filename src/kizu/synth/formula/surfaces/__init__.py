@@ -1,0 +1,1 @@
+"""Surfaces: what materials look like before light falls on them."""
