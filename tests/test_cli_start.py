@@ -10,7 +10,7 @@ import kizu
 from kizu import cli
 from kizu.core.errors import DataError, KizuError
 from kizu.core.run import Done
-from kizu.verbs import VERBS
+from kizu.verbs import GROUPS, VERBS, words
 
 BROKEN = [{"item": "a", "reason": "a: broken"}]
 FULL = "kizu: out/f: the disk is full; free some space or choose another folder\n"
@@ -31,14 +31,27 @@ def test_help_names_every_verb(capsys):
     code, out, _ = ended(["--help"], capsys)
     assert code == 0
     for name in VERBS:
-        assert name in out
+        assert words(name)[0] in out
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_help_of_a_group_names_its_verbs(group, capsys):
+    code, out, _ = ended([group, "--help"], capsys)
+    assert code == 0
+    assert GROUPS[group] in " ".join(out.split())
+    for name in VERBS:
+        if words(name)[0] == group:
+            assert words(name)[1] in out
 
 
 def test_version(capsys):
     assert ended(["--version"], capsys) == (0, f"{kizu.__version__}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [["inspectt"], ["evaluate"], ["evaluate", "a", "b", "--no-such-key", "1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["inspectt"], ["evaluate"], ["lexicon", "shwo"], ["evaluate", "a", "b", "--no-such-key", "1"]],
+)
 def test_a_mistake_on_the_command_line_is_no_success(arguments, capsys):
     code, out, err = ended(arguments, capsys)
     assert code != 0

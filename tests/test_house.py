@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kizu.verbs import VERBS
+from kizu.verbs import GROUPS, VERBS, words
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "kizu"
@@ -76,6 +76,8 @@ def dotted_text(node):
 def test_every_package_has_its_place():
     assert {home(path) for path in FILES} - {"__init__", "__main__"} <= set(ORDER)
     assert set(VERBS.values()) == {f"kizu.verbs.{name}" for name in VERBS}
+    assert not set(VERBS) & set(ORDER), "import kizu.NAME would hide the verb: put it into a group"
+    assert set(GROUPS) == {words(name)[0] for name in VERBS if len(words(name)) > 1}
 
 
 @each_file
@@ -212,7 +214,7 @@ def test_the_command_line_has_the_same_names(name, capsys):
     from kizu.cli import main
 
     with pytest.raises(SystemExit) as end:
-        main([name, "--help"])
+        main([*words(name), "--help"])
         raise SystemExit(0)  # cyclopts may return after help
     assert not end.value.code
     shown = capsys.readouterr().out

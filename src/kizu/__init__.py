@@ -11,10 +11,12 @@ __version__ = "0.1.0"
 _NOUNS = {
     "Card": "kizu.core.card",
     "Dataset": "kizu.core.dataset",
+    "DefectType": "kizu.lexicon.record",
     "Evaluation": "kizu.evaluation.result",
     "Inspector": "kizu.core.inspector",
     "Instances": "kizu.core.instances",
     "KizuError": "kizu.core.errors",
+    "Lexicon": "kizu.lexicon.lexicon",
     "Masks": "kizu.core.masks",
     "Sample": "kizu.core.sample",
 }

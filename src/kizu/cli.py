@@ -6,11 +6,11 @@ import os
 import sys
 
 from kizu import __version__
-from kizu.verbs import VERBS
+from kizu.verbs import GROUPS, VERBS, words
 
 
 def build():
-    """The cyclopts application with one command a verb."""
+    """The cyclopts application with one command a verb, those of a group one level deeper."""
     from cyclopts import App, Parameter
 
     app = App(
@@ -21,9 +21,17 @@ def build():
         result_action="return_value",
         help_format="plaintext",  # Markdown loads a parser, which a third of the time of --help goes into
     )
+    groups = {}
     for name, module in VERBS.items():
         verb = getattr(importlib.import_module(module), name)
-        app.command(verb, name=name, help=_description(verb))
+        *group, command = words(name)
+        parent = app
+        if group:
+            if group[0] not in groups:
+                groups[group[0]] = App(name=group[0], help=GROUPS[group[0]])
+                app.command(groups[group[0]])
+            parent = groups[group[0]]
+        parent.command(verb, name=command, help=_description(verb))
     return app
 
 

@@ -2,7 +2,15 @@
 
 Their modules import nothing heavy at the top, so that ``kizu --help`` is quick. Each returns a :class:`Done` (or a
 subclass) whose text is the last line that the command line prints.
+
+Verbs that belong together stand in a group: ``lexicon_show`` in Python is ``kizu lexicon show`` on the command line, so
+that a group may have the name of a package.
 """
+
+# Group -> its line of help.
+GROUPS = {
+    "lexicon": "Defect types: what they are called, how they look, and what is read from a sentence.",
+}
 
 VERBS = {
     "demo": "kizu.verbs.demo",
@@ -12,4 +20,12 @@ VERBS = {
     "predict": "kizu.verbs.predict",
     "evaluate": "kizu.verbs.evaluate",
     "report": "kizu.verbs.report",
+    "lexicon_show": "kizu.verbs.lexicon_show",
+    "lexicon_read": "kizu.verbs.lexicon_read",
 }
+
+
+def words(verb: str) -> list[str]:
+    """A verb as it is typed: ``lexicon_show`` is ``lexicon show``."""
+    group, _, rest = verb.partition("_")
+    return [group, rest.replace("_", "-")] if group in GROUPS and rest else [verb]
