@@ -184,6 +184,16 @@ class Masks:
         return self._areas
 
     @property
+    def runs(self) -> np.ndarray:
+        """The runs of all masks, uint32 (R, 2), for compiled passes; see :attr:`offsets`. Not to be changed."""
+        return self._runs
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """int64 (N + 1): mask i owns ``runs[offsets[i]:offsets[i + 1]]``, half-open, down the columns."""
+        return self._offsets
+
+    @property
     def boxes(self) -> np.ndarray:
         """Tight boxes, int32 (N, 4), XYXY in pixels with exclusive ends; zeros for an empty mask."""
         return self._boxes

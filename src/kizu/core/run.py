@@ -90,11 +90,13 @@ def ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Itera
 def progress(title: str, total: int | None, show: bool | None = None) -> Iterator:
     """A progress bar with rate and time left on the terminal; yields a function to call after each item.
 
+    The function takes the number of items done, and a note to show beside the rate.
+
     Args:
         show: None = only on a terminal.
     """
     if not (sys.stderr.isatty() if show is None else show):
-        yield lambda n=1: None
+        yield lambda n=1, note="": None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -104,10 +106,10 @@ def progress(title: str, total: int | None, show: bool | None = None) -> Iterato
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total, rate="")
 
-        def step(n: int = 1) -> None:
+        def step(n: int = 1, note: str = "") -> None:
             bar.advance(task, n)
             speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
             if speed:
-                bar.update(task, rate=f"{speed:.1f}/s")
+                bar.update(task, rate=f"{speed:.1f}/s {note}".rstrip())
 
         yield step

@@ -58,11 +58,13 @@ class ShardWriter:
         config: dict[str, Any] | None = None,
         shard_size: int = 256,
         info: dict[str, Any] | None = None,
+        grow: bool = False,
     ):
         """
         Args:
             count: number of samples of the whole data set.
             config: what the samples depend on; the same folder is taken up again only with the same configuration.
+            grow: the folder may be taken up again with a larger ``count``, for sample i is the same in any number.
 
         Raises:
             KizuError: the folder holds other files, or shards of another configuration.
@@ -73,24 +75,27 @@ class ShardWriter:
         self.folder = make_folder(folder)
         self.count = count
         self.shard_size = shard_size
-        fixed = {"config": config or {}, "names": names, "count": count, "shard_size": shard_size}
-        self.config = config_digest(fixed)
-        self._clear_partial()
+        fixed = {"config": config or {}, "names": names, "shard_size": shard_size}
+        self.config = config_digest(fixed if grow else fixed | {"count": count})
+        self.clear_partial()
         header = self.folder / HEADER
-        if header.exists():
-            began = read_header(self.folder)
-            if began.get("config") != self.config:
-                raise KizuError(
-                    f"{self.folder} holds a data set of another configuration; name an empty folder, or delete this one"
-                )
-        else:
-            if any(self.folder.iterdir()):
-                raise KizuError(f"{self.folder} is not empty and holds no Kizu data set; name an empty folder")
+        began = read_header(self.folder) if header.exists() else None
+        if began is not None and began.get("config") != self.config:
+            raise KizuError(
+                f"{self.folder} holds a data set of another configuration; name an empty folder, or delete this one"
+            )
+        if began is not None and began["count"] > count:
+            raise KizuError(
+                f"{self.folder} is a data set of {began['count']} images already; name another folder for {count}"
+            )
+        if began is None and any(self.folder.iterdir()):
+            raise KizuError(f"{self.folder} is not empty and holds no Kizu data set; name an empty folder")
+        if began is None or began["count"] < count:
             record = {"format": "kizu-shards/1", "names": names, "count": count, "shard_size": shard_size}
             record |= {"config": self.config, "info": info or {}}
             write_text(header, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
-    def _clear_partial(self) -> None:
+    def clear_partial(self) -> None:
         """Remove what a killed run left; a writer handed to another process (pickled) does not come here."""
         names = (".shard-*.tmp.parquet", ".dataset.*.tmp.json", ".card.*.tmp.json", ".skipped.*.tmp.jsonl")
         for pattern in names:
@@ -107,16 +112,32 @@ class ShardWriter:
 
         Digests are not read here, for that would read the whole data set: see :func:`verify`.
         """
-        done = {}
-        for line in read_manifest(self.folder):
-            path = self.folder / line["file"]
-            if line.get("config") == self.config and path.is_file() and path.stat().st_size == line["bytes"]:
-                done[line["shard"]] = line
+        done = {line["shard"] for line in self.finished()}
         total = -(-self.count // self.shard_size)
         return [k for k in range(total) if k not in done]
 
+    def finished(self) -> list[dict[str, Any]]:
+        """The lines of the manifest that stand for finished shards."""
+        lines = []
+        for line in read_manifest(self.folder):
+            path = self.folder / line["file"]
+            whole = line["count"] + len(line.get("skipped", ())) == len(self.range(line["shard"]))
+            if whole and line.get("config") == self.config and path.is_file() and path.stat().st_size == line["bytes"]:
+                lines.append(line)
+        return lines
+
     def write(self, shard: int, samples: Iterable[Sample], embed: bool = True, skips: Skips | None = None) -> None:
-        """Write one shard whole.
+        """Write one shard whole and enter it in the manifest: :meth:`make`, then :meth:`enter`."""
+        self.enter(self.make(shard, samples, embed, skips))
+
+    def enter(self, line: dict[str, Any]) -> None:
+        """Append the line of a shard to the manifest. Raises KizuError where the file system refuses."""
+        append_line(self.folder / MANIFEST, json.dumps(line))
+
+    def make(
+        self, shard: int, samples: Iterable[Sample], embed: bool = True, skips: Skips | None = None
+    ) -> dict[str, Any]:
+        """Write the file of one shard; returns its line of the manifest, for one process to :meth:`enter`.
 
         Args:
             embed: store image bytes even where the sample has a path; else the path is stored.
@@ -148,7 +169,7 @@ class ShardWriter:
                 raise KizuError(f"shard {shard} got {rows} samples of {len(self.range(shard))}; nothing was written")
         line = {"shard": shard, "file": path.name, "count": rows, "bytes": path.stat().st_size}
         line |= {"skipped": skipped} if skipped else {}
-        append_line(self.folder / MANIFEST, json.dumps(line | {"sha256": sha256(path), "config": self.config}))
+        return line | {"sha256": sha256(path), "config": self.config}
 
 
 def read_header(folder: Path) -> dict[str, Any]:

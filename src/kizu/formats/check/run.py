@@ -13,6 +13,7 @@ from kizu.core.instances import Instances
 from kizu.core.sample import Sample
 from kizu.formats.check.images import ImageNotes, image_problems
 from kizu.formats.check.instances import instance_problems
+from kizu.formats.check.labels import label_problems
 from kizu.formats.check.problem import ERROR, INFO, WARNING, Problem, of_error, of_fault
 from kizu.formats.check.similar import Pictures
 from kizu.formats.common.things import Fault, decode, join
@@ -131,6 +132,7 @@ def _of_labels(dataset: Dataset, i: int, sample: Sample) -> Iterator[Problem | I
     if items is None or len(items) != len(found):
         items = [f"instance {k + 1}" for k in range(len(found))]
     yield from instance_problems(found, items, size, str(file), image, dataset.names)
+    yield from label_problems(found, items, str(file), image)
     yield found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -103,6 +103,20 @@ class Mark:
     grow: np.ndarray | None = None
     type: str = ""
     attributes: dict = field(default_factory=dict)
+
+    def scaled(self, strength: float) -> Mark:
+        """The same mark, weaker or stronger: what it changes is multiplied, its geometry stays."""
+
+        def times(values: np.ndarray | None, rest: float) -> np.ndarray | None:
+            return None if values is None else (rest + np.float32(strength) * (values - rest)).astype(np.float32)
+
+        gain, mix = times(self.gain, 1.0), times(self.mix, 0.0)
+        return replace(
+            self,
+            height=times(self.height, 0.0),
+            gain=None if gain is None else np.clip(gain, 0, 4),
+            mix=None if mix is None else np.clip(mix, 0, 1),
+        )
 
     def apply(self, layers: Layers, clip: Cover | None = None) -> None:
         """Change a whole-frame surface in place.

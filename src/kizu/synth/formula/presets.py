@@ -79,7 +79,7 @@ class Preset:
         elif kind == "table":
             if isinstance(new, dict):
                 return {name: self._fit(f"{key}.{name}", v, new[name]) if name in new else v for name, v in old.items()}
-        elif kind == _kind(new):
+        elif kind == _kind(new) or (kind == "a list" and isinstance(new, list)):
             return new
         wanted = {"range": "a range [low, high] or one number", "weights": "a table {name = weight, ...}"}
         raise KizuError(f"preset {self.name}: {key} = {new!r}: it is {wanted.get(kind, kind)}, e.g. {old!r}")
@@ -101,7 +101,11 @@ def load(name: str) -> Preset:
         raise KizuError(f"unknown preset {name!r}; known are {', '.join(names())}")
     text = (resources.files("kizu.synth.formula") / "presets" / f"{name}.toml").read_text("utf-8")
     record = tomllib.loads(text)
-    return Preset(name, record.pop("title"), record.pop("painter"), record)
+    title, base = record.pop("title"), record.pop("base", "")
+    if base:  # a variant: another preset with some keys set
+        like = load(base).override(record["set"])
+        return Preset(name, title, like.painter, like.values)
+    return Preset(name, title, record.pop("painter"), record)
 
 
 def _parse(value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,12 +56,12 @@ class Cover:
         return cls(int(x0), int(y0), np.ascontiguousarray(field[y0:y1, x0:x1], np.float32))
 
 
-def box_of(bounds: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def box_of(bounds: Sequence[float] | np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Whole-pixel box XYXY that holds float bounds XYXY, cut to a frame (H, W); it may be empty."""
     height, width = size
-    x0, y0 = (int(np.clip(np.floor(v), 0, m)) for v, m in zip(bounds[:2], (width, height), strict=True))
-    x1, y1 = (int(np.clip(np.ceil(v), 0, m)) for v, m in zip(bounds[2:], (width, height), strict=True))
-    return x0, y0, max(x1, x0), max(y1, y0)
+    x0, y0, x1, y1 = (float(v) for v in bounds)
+    left, top = min(max(math.floor(x0), 0), width), min(max(math.floor(y0), 0), height)
+    return left, top, max(min(math.ceil(x1), width), left), max(min(math.ceil(y1), height), top)
 
 
 def fill(outline: Outline, size: tuple[int, int]) -> Cover:

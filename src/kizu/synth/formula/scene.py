@@ -56,7 +56,8 @@ class Scene:
         self.owner = np.zeros(size, np.int32)  # index + 1 of the topmost node
         self._amodal: list[int] = []
         self._rank: list[int] = []  # the place of each node from the bottom up
-        self._visible = np.zeros(64, np.int64)
+        self._visible = np.zeros(64, np.int64)  # pixels that each node owns,
+        self._shown = np.zeros(64, np.int64)  # and those together with all that belong to it
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -79,35 +80,85 @@ class Scene:
         cover = node.cover
         if not cover.alpha.size:
             return -1
-        area = int(np.count_nonzero(cover.mask))
         here = self.owner[cover.slices]
-        taken = _take(here, cover.alpha, len(self.nodes))
-        gained = int(taken.sum()) if not below else int(taken[0])
+        area, free = _areas(here, cover.alpha)
+        gained = free if below else area
         if area < self.least or gained < max(self.least, node.floor * area if below else 0):
             return -1
         lineage = self.lineage(node.parent)
-        if not below:
-            for k in np.flatnonzero(taken[1:]).tolist():
-                left = self._visible[k] - taken[k + 1]
-                other = self.nodes[k]
-                need = 0 if other.label < 0 else self.least
-                if k not in lineage:
-                    need = max(need, other.floor * self._amodal[k])
-                if left < need:
-                    return -1
+        lost, lost_shown = [], {}
+        if not below and free < area:
+            taken = _take(here, cover.alpha, len(self.nodes))[1:]
+            lost = [(k, int(taken[k])) for k in np.flatnonzero(taken).tolist()]
+            lost_shown = self._lost(lost, lineage)
+            if not self._bearable(lost, lost_shown):
+                return -1
         if self.cap < 1 and self._overlaps(cover, area, lineage):
             return -1
         index = len(self.nodes)
         if index + 1 >= len(self._visible):
             self._visible = np.concatenate([self._visible, np.zeros_like(self._visible)])
+            self._shown = np.concatenate([self._shown, np.zeros_like(self._shown)])
         _paint(here, cover.alpha, index + 1, below)
-        if not below:
-            self._visible[: len(taken) - 1] -= taken[1:]
-        self._visible[index] = gained
+        for k, pixels in lost:
+            self._visible[k] -= pixels
+        for k, pixels in lost_shown.items():
+            self._shown[k] -= pixels
+        self._visible[index] = self._shown[index] = gained
+        for k in lineage:  # what it took from others or from nobody; its family's pixels stay in the family
+            self._shown[k] += gained - sum(pixels for other, pixels in lost if k in self.lineage(other))
         self._amodal.append(area)
         self._rank.append(min(self._rank, default=0) - 1 if below else max(self._rank, default=0) + 1)
         self.nodes.append(node)
         return index
+
+    def _lost(self, lost: list[tuple[int, int]], lineage: set[int]) -> dict[int, int]:
+        """Pixels that nodes and their ancestors would lose to a node of this lineage: it takes none from its family."""
+        out: dict[int, int] = {}
+        for k, pixels in lost:
+            for up in self.lineage(k) - lineage:
+                out[up] = out.get(up, 0) + pixels
+        return out
+
+    def _bearable(self, lost: list[tuple[int, int]], lost_shown: dict[int, int]) -> bool:
+        """Whether every node keeps what it needs: pixels of its own, and its floor, to which its descendants count."""
+        for k, pixels in lost:
+            if self.nodes[k].label >= 0 and self._visible[k] - pixels < self.least:
+                return False
+        return all(self._shown[k] - pixels >= self.nodes[k].floor * self._amodal[k] for k, pixels in lost_shown.items())
+
+    def grow(self, k: int, cover: Cover) -> bool:
+        """Let a node on top grow to a larger cover (a burr); False, and nothing changed, where others need the place."""
+        here = self.owner[cover.slices]
+        taken = _take(here, cover.alpha, len(self.nodes))
+        taken[k + 1] = 0
+        lost = [(other, int(taken[other + 1])) for other in np.flatnonzero(taken[1:]).tolist()]
+        lineage = self.lineage(k)
+        lost_shown = self._lost(lost, lineage)
+        if not self._bearable(lost, lost_shown):
+            return False
+        _paint(here, cover.alpha, k + 1, False)
+        gained = int(taken.sum())
+        for other, pixels in lost:
+            self._visible[other] -= pixels
+        for other, pixels in lost_shown.items():
+            self._shown[other] -= pixels
+        self._visible[k] += gained
+        for up in lineage:
+            self._shown[up] += gained - sum(pixels for other, pixels in lost if up in self.lineage(other))
+        self._amodal[k] = int(np.count_nonzero(cover.mask))
+        self.nodes[k].cover = cover
+        return True
+
+    def forget(self, k: int) -> None:
+        """Take the label off a node that is a leaf of the tree: its pixels go to its parent, or to nobody."""
+        node = self.nodes[k]
+        node.label = -1
+        here = self.owner[node.cover.slices]
+        here[here == k + 1] = node.parent + 1
+        if node.parent >= 0:
+            self._visible[node.parent] += self._visible[k]
+        self._visible[k] = self._shown[k] = 0
 
     def _overlaps(self, cover: Cover, area: int, lineage: set[int]) -> bool:
         """Whether a cover shares more than the cap allows with a node, hidden parts included."""
@@ -139,7 +190,7 @@ class Scene:
                 up = self.nodes[up].parent
             parents.append(place.get(up, -1))
         lineages = [{place[k] for k in self.lineage(k) if k in place} for k in kept]
-        shared = amodal.intersection(amodal) > 0
+        shared = _touching(amodal.runs, amodal.offsets, amodal.boxes)
         occluders = [
             [m for m in np.flatnonzero(shared[n]).tolist() if m > n and n not in lineages[m]] for n in range(len(kept))
         ]
@@ -168,19 +219,75 @@ def _lists(values: list[list[int]]) -> np.ndarray:
 
 
 @jit
+def _areas(owner: np.ndarray, alpha: np.ndarray) -> tuple[int, int]:
+    """Pixels of a cover, and how many of them belong to nobody."""
+    area, free = 0, 0
+    for i in range(alpha.shape[0]):
+        in_row, free_in_row = np.int32(0), np.int32(0)
+        for j in range(alpha.shape[1]):
+            inside = np.int32(alpha[i, j] >= np.float32(0.5))
+            in_row += inside
+            free_in_row += inside & np.int32(owner[i, j] == 0)
+        area += in_row
+        free += free_in_row
+    return area, free
+
+
+@jit
 def _take(owner: np.ndarray, alpha: np.ndarray, count: int) -> np.ndarray:
     """Pixels that a cover would take from nobody (entry 0) and from each node (entry k + 1)."""
     out = np.zeros(count + 1, np.int64)
     for i in range(alpha.shape[0]):
+        # Counted by stretches of one owner: one counter that goes up at each pixel would wait for itself.
+        now, stretch = owner[i, 0], 0
         for j in range(alpha.shape[1]):
-            if alpha[i, j] >= 0.5:
-                out[owner[i, j]] += 1
+            if owner[i, j] != now:
+                out[now] += stretch
+                now, stretch = owner[i, j], 0
+            stretch += alpha[i, j] >= np.float32(0.5)
+        out[now] += stretch
     return out
 
 
 @jit
 def _paint(owner: np.ndarray, alpha: np.ndarray, value: int, below: bool) -> None:
+    value = np.int32(value)
     for i in range(alpha.shape[0]):
-        for j in range(alpha.shape[1]):
-            if alpha[i, j] >= 0.5 and (not below or owner[i, j] == 0):
-                owner[i, j] = value
+        if below:
+            for j in range(alpha.shape[1]):
+                before = owner[i, j]
+                owner[i, j] = value if (alpha[i, j] >= np.float32(0.5)) & (before == 0) else before
+        else:
+            for j in range(alpha.shape[1]):
+                owner[i, j] = value if alpha[i, j] >= np.float32(0.5) else owner[i, j]
+
+
+@jit
+def _touching(runs: np.ndarray, offsets: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """bool (N, N): which masks share a pixel. The first that is found is enough, so that this is soon done."""
+    count = len(offsets) - 1
+    out = np.zeros((count, count), np.bool_)
+    for i in range(count):
+        out[i, i] = offsets[i + 1] > offsets[i]
+        for j in range(i):
+            if (
+                boxes[i, 0] >= boxes[j, 2]
+                or boxes[j, 0] >= boxes[i, 2]
+                or boxes[i, 1] >= boxes[j, 3]
+                or boxes[j, 1] >= boxes[i, 3]
+            ):
+                continue
+            a, b = offsets[i], offsets[j]
+            # Both lists are sorted: what ends before the other begins is skipped at once.
+            a += np.searchsorted(runs[a : offsets[i + 1], 1], runs[b, 0], side="right")
+            if a < offsets[i + 1]:
+                b += np.searchsorted(runs[b : offsets[j + 1], 1], runs[a, 0], side="right")
+            while a < offsets[i + 1] and b < offsets[j + 1]:
+                if runs[a, 1] <= runs[b, 0]:
+                    a += 1
+                elif runs[b, 1] <= runs[a, 0]:
+                    b += 1
+                else:
+                    out[i, j] = out[j, i] = True
+                    break
+    return out

@@ -1,0 +1,145 @@
+"""Radial contours: closed curves around a centre, from smooth blobs to sea urchins, alone or nested.
+
+``radial`` is the general family, a Fourier series of the radius. ``nested`` is the growth of polygon from polygon of RCDB
+(Kataoka et al., CVPR 2022), SegRCDB (Shinoda et al., ICCV 2023) and VisualAtom (Takashima et al., CVPR 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kizu.core.jit import jit
+
+DEVIATION = 0.329  # of the noise that RCDB and its relatives move their vertices by
+# The low four bits of Perlin's permutation (Perlin, "Improving noise", SIGGRAPH 2002), one digit each: they choose the
+# gradients, and as they are fixed, so is the distribution of the noise.
+_BITS = (
+    "709baf3d9f052971c47e5e83505a7e6478ab0a5eecbb53b09118d587e4d8b84fa576b0b6d2e73f5ac356c9c97e5846f619f118091c4b0929"
+    "84724cf644d6da30492acb5a636ef254feb3f0a16dcaf7a57882ca36d95b7bc9167d32cef1082908a614b221e20cf321131b9efb106f57ad"
+    "84c0392df46eacdde23d883d03e27dc4"
+)
+_GRADIENTS = np.array([-1.0 if digit >= 8 else digit + 1.0 for digit in (int(bit, 16) for bit in _BITS)])
+
+
+def waves(
+    vertices: int, beta: float, random: np.random.Generator, first: int = 1, terms: int = 24, count: int = 1
+) -> np.ndarray:
+    """Closed random waves float64 (count, vertices) of mean 0 and deviation 1 around the turn.
+
+    ``sum a_m cos(m theta + phi_m)`` for m = ``first`` .. ``terms`` with ``a_m ~ m ** -beta``: a large ``beta`` leaves only
+    the slowest waves, 0 makes all equal. Terms that the vertices could not follow are left out.
+    """
+    m = np.arange(first, max(min(terms, (vertices - 1) // 2), first) + 1)
+    amplitude = m ** -float(beta)
+    amplitude *= np.sqrt(2 / (amplitude**2).sum())
+    phase = random.uniform(0, 2 * np.pi, (count, len(m)))
+    # The angles m * theta_j are multiples of one step, so that one turn of cosines serves all terms.
+    turn = np.exp(2j * np.pi / vertices * np.arange(vertices))
+    return ((amplitude * np.exp(1j * phase)) @ turn[np.outer(m, np.arange(vertices)) % vertices]).real
+
+
+def radial(
+    radius: float, beta: float, roughness: float, random: np.random.Generator,
+    aspect: Sequence[float] = (1.0, 1.0), terms: int = 24, vertices: int = 0,
+) -> np.ndarray:  # fmt: skip
+    """One closed contour around (0, 0), float64 (vertices, 2): ``r(theta) = radius (1 + sum a_m cos(m theta + phi_m))``.
+
+    Args:
+        beta: ``a_m ~ m ** -beta`` for m = 2 .. ``terms`` (m = 1 would only move it): 3 a pebble, 0 an urchin.
+        roughness: deviation of the radius around the turn, in units of ``radius``; a dip goes no deeper than a tenth of it.
+        aspect: factors of x and y.
+        vertices: 0: one every 1.5 pixels, and enough for the quickest term.
+    """
+    vertices = vertices or max(int(2 * np.pi * radius / 1.5), 6 * terms, 24)
+    r = radius * np.maximum(1 + roughness * waves(vertices, beta, random, 2, terms)[0], 0.1)
+    theta = 2 * np.pi / vertices * np.arange(vertices)
+    return np.stack([aspect[0] * r * np.cos(theta), aspect[1] * r * np.sin(theta)], 1)
+
+
+def power_law(uniform: np.ndarray | float, low_high: Sequence[float], exponent: float) -> np.ndarray:
+    """Sizes within [low, high], low > 0, with a density that falls as ``size ** -exponent``, from uniform numbers.
+
+    The inverse of the distribution function of the law that is cut at both ends; dead leaves have the exponent 3.
+    """
+    low, high = low_high
+    k = 1.0 - exponent
+    if abs(k) < 1e-9:
+        return low * (high / low) ** np.asarray(uniform)
+    return (low**k + np.asarray(uniform) * (high**k - low**k)) ** (1 / k)
+
+
+def nested(
+    vertices: int, polygons: int, radius: float, noise: float, width: float, aspect: Sequence[float],
+    random: np.random.Generator, sines: tuple[int, int] | None = None, beta: float | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Polygons grown one from the other around (0, 0), innermost first: float64 (polygons, vertices, 2).
+
+    With ``u_j = (cos theta_j, sin theta_j)`` and ``theta_j = 2 pi j / vertices``, polygon 0 (not returned, as it is never
+    drawn) has the vertices ``radius * aspect * u_j``, and each further one, component by component::
+
+        v_j += u_j * (width + noise - 2 noise P)                                                     RCDB, SegRCDB
+        v_j += u_j * (width + noise (1 - P) + sin(n1 theta_j) / 2 + sin(n2 theta_j) / 2)             VisualAtom
+
+    P is drawn anew for each vertex and component, see :func:`gradient_noise`.
+
+    Args:
+        noise: lambda, pixels: the mean growth from polygon to polygon, and how rough it is.
+        width: the "line width" of the papers, pixels: a constant growth on top (lines are one pixel wide).
+        sines: (n1, n2) of VisualAtom.
+        beta: instead of independent values take one closed wave a polygon (see :func:`waves`) of the same deviation for
+            both components: neighbours then move together, and the outline stays smooth.
+    """
+    theta = 2 * np.pi / vertices * np.arange(vertices)
+    unit = np.stack([np.cos(theta), np.sin(theta)], 1)
+    first = radius * np.asarray(aspect, np.float64) * unit
+    grow = np.full(vertices, width + noise)
+    slope = 2 * noise
+    if sines is not None:
+        grow += 0.5 * np.sin(sines[0] * theta) + 0.5 * np.sin(sines[1] * theta)
+        slope = noise
+    if beta is not None:
+        steps = grow - slope * DEVIATION * waves(vertices, beta, random, count=polygons)
+        return first + np.cumsum(steps, 0)[:, :, None] * unit
+    out = np.empty((polygons, vertices, 2))
+    _grow(first, unit, grow, slope, random.integers(1, 2**32, 4, dtype=np.uint32), out)
+    return out
+
+
+def gradient_noise(count: int, random: np.random.Generator) -> np.ndarray:
+    """The P of the papers, float64 (count,): 1-D gradient noise at unrelated places, thus independent values.
+
+    ``P = 0.4 mix(g_k x, g_k+1 (x - 1), x^3 (6 x^2 - 15 x + 10))`` with x even in [0, 1) and k in 0 .. 255: the noise of
+    the ``noise`` library, which the papers call at places drawn evenly from (0, 10000). Its gradients are 1 to 8, or -1
+    half of the time. Mean 0, deviation 0.329, ``|P| < 0.952``.
+    """
+    out = np.empty((1, count, 2))
+    ones = np.ones((count, 2))
+    _grow(np.zeros((count, 2)), ones, np.zeros(count), -1.0, random.integers(1, 2**32, 4, dtype=np.uint32), out)
+    return out[0, :, 0]
+
+
+@jit
+def _grow(first, unit, grow, slope, state, out):
+    """All polygons in one go; one word of xoshiro128+ (Blackman and Vigna, 2018) gives x and k."""
+    a, b, c, d = state[0], state[1], state[2], state[3]
+    for p in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for axis in range(2):
+                word = np.uint32(a + d)
+                t = np.uint32(b << np.uint32(9))
+                c ^= a
+                d ^= b
+                b ^= c
+                a ^= d
+                c ^= t
+                d = np.uint32((d << np.uint32(11)) | (d >> np.uint32(21)))
+                x = np.float64(word >> np.uint32(8)) / 16777216.0
+                k = word & np.uint32(255)
+                g0, g1 = _GRADIENTS[k], _GRADIENTS[(k + np.uint32(1)) & np.uint32(255)]
+                fade = x * x * x * (x * (6 * x - 15) + 10)
+                start, end = g0 * x, g1 * (x - 1)
+                value = 0.4 * (start + fade * (end - start))
+                before = first[j, axis] if p == 0 else out[p - 1, j, axis]
+                out[p, j, axis] = before + unit[j, axis] * (grow[j] - slope * value)

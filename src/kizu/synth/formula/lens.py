@@ -1,0 +1,82 @@
+"""Lens distortion of geometry: vertices are distorted before they are drawn, so image and mask stay one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kizu.synth.formula import chance
+from kizu.synth.formula.outline import Outline
+
+
+@dataclass(frozen=True)
+class Lens:
+    """Radial distortion, ``r' = r (1 + k1 r^2 + k2 r^4)`` (Brown, "Decentering distortion of lenses", 1966).
+
+    Attributes:
+        k1, k2: coefficients; k1 < 0 a barrel, k1 > 0 a pincushion.
+        centre: of the picture in pixels, (x, y).
+        unit: pixels that are r = 1; half the diagonal of the frame, so that corners move by about k1 + k2.
+    """
+
+    k1: float
+    k2: float
+    centre: tuple[float, float]
+    unit: float
+
+    @classmethod
+    def of(cls, size: tuple[int, int], k1: float, k2: float = 0.0) -> Lens:
+        """For a frame of (H, W)."""
+        height, width = size
+        return cls(k1, k2, (width / 2, height / 2), 0.5 * float(np.hypot(width, height)))
+
+    def bend(self, points: np.ndarray) -> np.ndarray:
+        """From where points (P, 2) lie without distortion to where the lens shows them; float64 (P, 2), pixels."""
+        away = (np.asarray(points, np.float64) - self.centre) / self.unit
+        square = (away**2).sum(-1, keepdims=True)
+        return away * (1 + square * (self.k1 + self.k2 * square)) * self.unit + self.centre
+
+    def straighten(self, points: np.ndarray) -> np.ndarray:
+        """The inverse of ``bend``: Newton's method on the radius, exact to rounding for the lenses that are drawn."""
+        away = (np.asarray(points, np.float64) - self.centre) / self.unit
+        bent = np.sqrt((away**2).sum(-1, keepdims=True))
+        radius = bent.copy()
+        for _ in range(12):
+            square = radius**2
+            value = radius * (1 + square * (self.k1 + self.k2 * square)) - bent
+            radius -= value / (1 + square * (3 * self.k1 + 5 * self.k2 * square))
+        return away * np.divide(radius, bent, out=np.ones_like(bent), where=bent > 0) * self.unit + self.centre
+
+    def outline(self, outline: Outline, step: float = 12.0) -> Outline:
+        """A distorted outline. Edges longer than ``step`` pixels are divided first: straight ones become curves."""
+        if not self.k1 and not self.k2:
+            return outline
+        rings = []
+        for r in range(len(outline)):
+            ring = outline.ring(r)
+            along = np.roll(ring, -1, 0) - ring
+            parts = np.maximum(np.ceil(np.hypot(along[:, 0], along[:, 1]) / step), 1).astype(np.int64)
+            first = np.repeat(np.cumsum(parts) - parts, parts)
+            share = (np.arange(parts.sum()) - first) / np.repeat(parts, parts)
+            rings.append(np.repeat(ring, parts, 0) + share[:, None] * np.repeat(along, parts, 0))
+        points = np.concatenate(rings)
+        return Outline(self.bend(points), np.cumsum([0, *(len(ring) for ring in rings)]))
+
+    def to_dict(self) -> dict[str, float]:
+        """JSON-able record."""
+        return {"k1": round(self.k1, 5), "k2": round(self.k2, 5)}
+
+
+def draw(values: Mapping[str, Any], size: tuple[int, int], random: np.random.Generator) -> Lens:
+    """A random lens.
+
+    Args:
+        values: the table ``[camera]`` of a preset; ``distortion`` is the share of lenses that have some.
+        size: (H, W) of the frame.
+    """
+    k1, k2 = chance.uniform(values["k1"], random), chance.uniform(values["k2"], random)
+    some = chance.either(values["distortion"], random)
+    return Lens.of(size, k1 if some else 0.0, k2 if some else 0.0)

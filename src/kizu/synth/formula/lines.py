@@ -1,0 +1,137 @@
+"""Closed lines one pixel wide, anti-aliased and never broken, and the coverage of outlines that are drawn with them.
+
+An edge covers the two pixels beside each of its crossings of a column of pixel centres (a row, where it is steep), each by
+one minus the distance along the column (Wu, "An efficient antialiasing technique", SIGGRAPH 1991). Edges shorter than a
+pixel may cross none; therefore each vertex covers the pixel that it lies in, too, by one minus the larger of dx and dy to
+its centre. So the pixels that are covered to at least a half hang together all the way round, however short the edges are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kizu.core.jit import jit
+from kizu.synth.formula.raster import Cover, _fill, box_of
+
+
+def outlined(rings: list[np.ndarray], size: tuple[int, int]) -> Cover:
+    """Coverage of what lies between rings (P, 2) or inside a single one, together with their one-pixel lines.
+
+    The first ring is the outer one; a second one of the same sense is a hole, whose line still belongs to the shape.
+
+    Args:
+        size: (H, W) of the frame; what lies outside is cut off.
+    """
+    points = np.concatenate([rings[0], *(ring[::-1] for ring in rings[1:])]) if len(rings) > 1 else rings[0]
+    starts = np.cumsum([0, *map(len, rings)])
+    x0, y0, x1, y1, truncated = _box(points, size)
+    alpha = np.zeros((y1 - y0, x1 - x0), np.float32)
+    if alpha.size:
+        _outlined(points, starts, x0, y0, alpha)
+    return Cover(x0, y0, alpha, truncated)
+
+
+def traced(figure: np.ndarray, size: tuple[int, int]) -> Cover:
+    """Coverage of the one-pixel lines of polygons float64 (N, n, 2) alone."""
+    x0, y0, x1, y1, truncated = _box(figure.reshape(-1, 2), size)
+    alpha = np.zeros((y1 - y0, x1 - x0), np.float32)
+    if alpha.size:
+        draw(figure, np.zeros(len(figure), np.float32), x0, y0, np.zeros_like(alpha), alpha)
+    return Cover(x0, y0, alpha, truncated)
+
+
+def _box(points: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int, bool]:
+    """Box XYXY of points (P, 2) and of the lines through them, cut to the frame, and whether anything was cut off."""
+    (x0, y0), (x1, y1) = points.min(0).tolist(), points.max(0).tolist()
+    truncated = x0 < 0 or y0 < 0 or x1 > size[1] or y1 > size[0]
+    return *box_of((x0 - 1, y0 - 1, x1 + 1, y1 + 1), size), truncated
+
+
+@jit
+def _outlined(points, starts, left, top, alpha):
+    _fill(points, starts, left, top, alpha)
+    touched = np.empty(alpha.size + 1, np.int32)
+    for r in range(len(starts) - 1):
+        _trace(points[starts[r] : starts[r + 1]], left, top, alpha.reshape(-1), alpha.shape[1], touched)
+
+
+@jit
+def draw(figure, greys, left, top, shade, alpha):
+    """Draw polygons one on top of the other.
+
+    Args:
+        figure: float64 (N, n, 2), closed polygons, the topmost last.
+        greys: float32 (N,).
+        left, top: corner of the box in the frame.
+        shade: float32 (h, w), what is there; each line mixes in by its coverage.
+        alpha: float32 (h, w), coverage so far, to which lines add theirs; or (0, 0), where nobody wants to know.
+    """
+    scratch = np.zeros(shade.size, np.float32)
+    touched = np.empty(shade.size + 1, np.int32)
+    shades, alphas = shade.reshape(-1), alpha.reshape(-1)
+    one = np.float32(1.0)
+    for p in range(len(figure)):
+        grey = greys[p]
+        for k in range(_trace(figure[p], left, top, scratch, shade.shape[1], touched)):
+            place = np.uint64(touched[k])
+            a = scratch[place]
+            scratch[place] = 0
+            shades[place] += a * (grey - shades[place])
+            if len(alphas):
+                alphas[place] += a * (one - alphas[place])
+
+
+@jit
+def _trace(ring, left, top, out, width, touched):
+    """Raise the coverage in ``out`` (h * w) to that of one closed line.
+
+    Returns:
+        how many pixels were zero before; ``touched``, which has room for one more than there are, begins with them.
+    """
+    # Written out thrice: as a function of its own the few steps for a pixel take several times as long. Places are
+    # unsigned, so that no look from the end of the array is compiled in.
+    height = len(out) // width
+    one = np.float32(1.0)
+    count = 0
+    ax, ay = ring[-1, 0] - left - 0.5, ring[-1, 1] - top - 0.5
+    for k in range(len(ring)):
+        bx, by = ring[k, 0] - left - 0.5, ring[k, 1] - top - 0.5
+        dx, dy = bx - ax, by - ay
+        if max(ax, bx) > -1 and max(ay, by) > -1 and min(ax, bx) < width and min(ay, by) < height:
+            # Along u, the direction in which the edge is longer, and across it, v.
+            if abs(dx) >= abs(dy):
+                u0, v0, u1, du, dv, steps, reach, stride_u, stride_v = ax, ay, bx, dx, dy, width, height, 1, width
+            else:
+                u0, v0, u1, du, dv, steps, reach, stride_u, stride_v = ay, ax, by, dy, dx, height, width, width, 1
+            if du != 0:
+                slope = dv / du
+                first = max(int(np.ceil(min(u0, u1))), 0)
+                for u in range(first, min(int(np.floor(max(u0, u1))), steps - 1) + 1):
+                    v = v0 + (u - u0) * slope
+                    low = int(np.floor(v))
+                    far = np.float32(v - low)
+                    if 0 <= low < reach:
+                        place = np.uint64(u * stride_u + low * stride_v)
+                        before = out[place]
+                        if one - far > before:
+                            touched[np.uint64(count)] = place
+                            count += before == 0
+                            out[place] = one - far
+                    if -1 <= low < reach - 1:
+                        place = np.uint64(u * stride_u + (low + 1) * stride_v)
+                        before = out[place]
+                        if far > before:
+                            touched[np.uint64(count)] = place
+                            count += before == 0
+                            out[place] = far
+            i, j = int(np.floor(by + 0.5)), int(np.floor(bx + 0.5))
+            if 0 <= i < height and 0 <= j < width:
+                near = one - np.float32(max(abs(by - i), abs(bx - j)))
+                place = np.uint64(i * width + j)
+                before = out[place]
+                if near > before:
+                    touched[np.uint64(count)] = place
+                    count += before == 0
+                    out[place] = near
+        ax, ay = bx, by
+    return count

@@ -1,0 +1,303 @@
+"""Figures of nested radial contours on a dark ground: InsCore, SegRCDB, RCDB and VisualAtom.
+
+A class is one fixed draw of the contour parameters: row k of a table of uniform numbers that the seed alone makes, so that
+class 7 is the same in all pictures and whatever the number of classes. What differs from figure to figure is the noise, the
+greys and the place, and, where the preset says so, size, turn and bend.
+
+Three masks, as SegRCDB has them: m1 the lines alone, m2 what lies between the first and the last polygon, m3 the inside of
+the last polygon; in m2 and m3 the outermost line belongs to the mask, lines end where the mask ends, and a figure hides what
+lies behind it in the picture just as in the labels. A figure of m2 with a single polygon has no ring and is filled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kizu.core.errors import KizuError
+from kizu.core.jit import jit
+from kizu.core.seeds import Stream, generator
+from kizu.synth.formula import chance, contours, lines
+from kizu.synth.formula.raster import Cover
+from kizu.synth.formula.scene import Node, Scene
+from kizu.synth.formula.source import Picture
+
+CHOICES = {
+    "mode": ("m1", "m2", "m3"),
+    "scene.crowd": ("drop", "avoid"),
+    "contour.step": ("rcdb", "visualatom"),
+    "size.law": ("class", "power"),
+}
+_TRIES = 3  # places that a figure is tried at
+
+
+def names(values: dict[str, Any]) -> tuple[str, ...]:
+    """Class names. Raises KizuError where a value of the preset is not one of its choices."""
+    for key, known in CHOICES.items():
+        table, _, last = key.rpartition(".")
+        value = (values[table] if table else values)[last]
+        if value not in known:
+            raise KizuError(f"{key} = {value!r}; known are {', '.join(known)}")
+    if values["scene"]["crowd"] == "drop" and (values["tree"]["levels"][1] > 0 or values["tree"]["inside"] > 0):
+        raise KizuError('tree.levels and tree.inside need scene.crowd = "avoid": a parent must lie below its children')
+    if not 1 <= values["scene"]["classes"] <= 100_000:
+        raise KizuError(f"scene.classes = {values['scene']['classes']}: take from 1 to 100000")
+    return tuple(f"contour {k:03d}" for k in range(int(values["scene"]["classes"])))
+
+
+@dataclass
+class Shape:
+    """The parameters of a class, in pixels of a 512-pixel frame; see :func:`contours.nested`."""
+
+    vertices: int
+    polygons: int
+    radius: float
+    noise: float
+    width: float
+    aspect: tuple[float, float]
+    sines: tuple[int, int] | None
+    beta: float | None
+
+    @classmethod
+    def draw(cls, u: np.ndarray, table: dict[str, Any]) -> Shape:
+        """From uniform numbers (10,) and the ``[contour]`` table of a preset."""
+
+        def even(name: str, k: int) -> float:
+            low, high = table[name]
+            return low + float(u[k]) * (high - low)
+
+        def whole(name: str, k: int) -> int:
+            low, high = table[name]
+            return min(int(low + float(u[k]) * (high - low + 1)), int(high))
+
+        low, high = table["vertices"]
+        vertices = whole("vertices", 0)
+        if table["mean"]:  # exponential, cut at both ends: the inverse of its distribution function
+            near, far = np.exp(-low / table["mean"]), np.exp(-high / table["mean"])
+            vertices = int(np.clip(-table["mean"] * np.log(near - u[0] * (near - far)), low, high))
+        sines = None
+        if table["step"] == "visualatom":
+            first, last = (int(v) for v in table["frequencies"])
+            n1 = whole("frequencies", 6)
+            n2 = first + int(u[7] * (last - first))  # one fewer: the value of n1 is left out, unless it is 0
+            if n1 == 0:
+                n2 = whole("frequencies", 7)
+            elif n2 >= n1 and last > first:
+                n2 += 1
+            sines = (n1, n2)
+        beta = even("beta", 9) if u[8] < table["smooth"] else None
+        return cls(
+            vertices, whole("polygons", 1), float(whole("radius", 2)), even("noise", 3), even("width", 4),
+            _aspect(table, u[5], u[10]), sines, beta,
+        )  # fmt: skip
+
+    @property
+    def size(self) -> float:
+        """Mean radius of the last polygon, pixels."""
+        return self.radius * sum(self.aspect) / 2 + self.polygons * self.growth
+
+    @property
+    def growth(self) -> float:
+        """Mean distance from polygon to polygon, pixels."""
+        return self.width + self.noise * (1 if self.sines is None else 1.0)
+
+
+def _aspect(table: dict[str, Any], u: float, v: float) -> tuple[float, float]:
+    low, high = table["aspect"]
+    return low + float(u) * (high - low), low + float(v) * (high - low)
+
+
+def shapes(values: dict[str, Any], seed: int, wanted: np.ndarray) -> dict[int, Shape]:
+    """The parameters of some classes of a seed."""
+    uniform = generator(seed, Stream.PRODUCT).random((int(values["scene"]["classes"]), 11))
+    return {k: Shape.draw(uniform[k], values["contour"]) for k in set(wanted.tolist())}
+
+
+def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) -> Picture:
+    """One picture."""
+    random = generator(seed, Stream.SCENE, index)
+    scene = values["scene"]
+    kinds = random.integers(0, int(scene["classes"]), chance.whole(scene["instances"], random))
+    inner = random.integers(0, int(scene["classes"]), len(kinds) * int(values["tree"]["count"][1]))
+    known = shapes(values, seed, np.concatenate([kinds, inner]) if values["tree"]["inside"] else kinds)
+    canvas = Canvas(values, size, random)
+    spare = iter(inner.tolist())
+    for kind in kinds.tolist():
+        canvas.place(kind, known, spare)
+    image = np.clip(canvas.finish() + 0.5, 0, 255).astype(np.uint8)
+    return Picture(image, canvas.scene.labels(), {"mode": values["mode"]})
+
+
+class Canvas:
+    """A picture in the making: its scene tree and its pixels."""
+
+    def __init__(self, values: dict[str, Any], size: tuple[int, int], random: np.random.Generator):
+        self.values, self.size, self.random = values, size, random
+        self.mode = values["mode"]
+        self.scale = min(size) / 512
+        self.scene = Scene(size, int(values["scene"]["least"]))
+        self.below = values["scene"]["crowd"] == "drop"
+        self.ground = np.float32(chance.uniform(values["look"]["background"], random))
+        self.frame = np.full(size, 0 if self.below else self.ground, np.float32)
+        self.open = np.ones(size if self.below else (1, 1), np.float32)  # share of light that still comes from below
+
+    def finish(self) -> np.ndarray:
+        """Grey values float32 (H, W), 0 .. 255."""
+        return self.frame + self.open * self.ground if self.below else self.frame
+
+    # --- geometry -------------------------------------------------------------------------------------------------
+
+    def figure(self, shape: Shape, radius: float | None = None) -> np.ndarray:
+        """Polygons (N, n, 2) around (0, 0) in pixels of the frame; ``radius``: of the last one, or as the class has it."""
+        contour, size, place = self.values["contour"], self.values["size"], self.values["place"]
+        random = self.random
+        if contour["redraw"]:
+            shape.radius = float(chance.whole(contour["radius"], random))
+            shape.aspect = _aspect(contour, *random.random(2))
+        factor, vertices, keep = self.scale, shape.vertices, None
+        if radius is not None:
+            factor = radius / max(shape.size, 1.0)
+            vertices = min(vertices, max(int(2 * np.pi * radius / 2.5), 12))
+            gap = max(chance.log_uniform(size["gap"], random) * np.sqrt(self.scale), size["gap"][0])
+            count = int(np.clip(round(shape.polygons * shape.growth * factor / gap), 1, shape.polygons))
+            # The last polygon always stays: it bounds the figure.
+            keep = shape.polygons - 1 - np.arange(count)[::-1] * shape.polygons // count
+        out = contours.nested(
+            vertices, shape.polygons, shape.radius, shape.noise, shape.width, shape.aspect, random, shape.sines,
+            shape.beta,
+        )  # fmt: skip
+        out = out if keep is None else out[keep]
+        bend = chance.uniform(place["bend"], random)
+        if bend:
+            wave = contours.waves(vertices, 1.5, random, 2, 6)[0]
+            out *= np.maximum(1 + bend * wave, 0.3)[None, :, None]
+        matrix = np.diag([factor, factor * chance.uniform(place["stretch"], random)])
+        if place["rotate"]:
+            a = random.uniform(0, 2 * np.pi)
+            matrix = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) @ matrix
+        return out @ matrix.T
+
+    def cover(self, figure: np.ndarray) -> Cover:
+        """What the mask of polygons is made of."""
+        if self.mode == "m1":
+            return lines.traced(figure, self.size)
+        return lines.outlined(
+            [figure[-1], figure[0]] if self.mode == "m2" and len(figure) > 1 else [figure[-1]], self.size
+        )
+
+    # --- placing --------------------------------------------------------------------------------------------------
+
+    def place(self, kind: int, known: dict[int, Shape], spare) -> None:
+        """A figure of a class with its levels, and sometimes with smaller figures inside."""
+        size, random = self.values["size"], self.random
+        radius = None
+        if size["law"] == "power":
+            radius = float(contours.power_law(random.uniform(), size["radius"], size["exponent"])) * self.scale
+        figure = self.figure(known[kind], radius)
+        low, high = self.values["place"]["centre"]
+        for _ in range(1 if self.below else _TRIES):
+            centre = random.uniform(low, high, 2) * (self.size[1], self.size[0])
+            root = self.add(figure + centre, kind)
+            if root >= 0:
+                break
+        else:
+            return
+        tree = self.values["tree"]
+        if self.mode == "m3" and chance.either(tree["inside"], random):
+            reach = float(np.sqrt((figure[-1] ** 2).sum(1).mean()))
+            for _ in range(chance.whole(tree["count"], random)):
+                inner = next(spare)
+                small = reach * random.uniform(0.14, 0.32)
+                if small > size["radius"][0] * self.scale:
+                    angle, far = random.uniform(0, 2 * np.pi), reach * random.uniform(0.3, 0.75)
+                    place = centre + far * np.array([np.cos(angle), np.sin(angle)])
+                    self.add(self.figure(known[inner], small) + place, inner, root, 1)
+
+    def add(self, figure: np.ndarray, kind: int, parent: int = -1, level: int = 0) -> int:
+        """Admit a placed figure and draw it; the number of its node, or -1 where it is refused."""
+        look, random = self.values["look"], self.random
+        cover = self.cover(figure)
+        node = Node(cover, kind, parent, self.values["scene"]["floor"], {"level": level})
+        number = self.scene.add(node, self.below)
+        if number < 0:
+            return -1
+        low, high = look["grey"]
+        greys = np.floor(random.uniform(low, high + 1, len(figure))).astype(np.float32)
+        if self.mode == "m1":
+            shade, alpha = np.zeros_like(cover.alpha), np.zeros_like(cover.alpha)
+            lines.draw(figure, greys, cover.x, cover.y, shade, alpha)
+            self.lay(node.cover, shade, False)
+            return number
+        tone = self.tone()
+        shade = np.full(cover.alpha.shape, tone, np.float32)
+        up = number
+        for place in self.levels(figure):
+            inner = self.cover(figure[: place + 1])
+            child = self.scene.add(Node(inner, kind, up, 0.0, {"level": level + 1}))
+            if child >= 0:
+                tone = self.tone()
+                there = shade[inner.y - cover.y :, inner.x - cover.x :][: inner.alpha.shape[0], : inner.alpha.shape[1]]
+                there += inner.alpha * (np.float32(tone) - there)
+                up, level = child, level + 1
+        if look["contrast"]:
+            # Round the circle of greys, so that no line is nearer to the tone than that.
+            away = look["contrast"] + greys / 256 * (256 - 2 * look["contrast"])
+            greys = ((tone + away) % 256).astype(np.float32)
+        lines.draw(figure, greys, cover.x, cover.y, shade, np.zeros((0, 0), np.float32))
+        if parent >= 0:  # it was cut to its parent's box
+            part = node.cover
+            shade = np.ascontiguousarray(
+                shade[part.y - cover.y :, part.x - cover.x :][: part.alpha.shape[0], : part.alpha.shape[1]]
+            )
+        self.lay(node.cover, shade, True)
+        return number
+
+    def tone(self) -> float:
+        """Grey of an inside: dark, or flat."""
+        look = self.values["look"]
+        return chance.uniform(look["flat" if chance.either(look["share"], self.random) else "dark"], self.random)
+
+    def levels(self, figure: np.ndarray) -> list[int]:
+        """Polygons inside the last one that are labelled too, from the outside in."""
+        count = chance.whole(self.values["tree"]["levels"], self.random)
+        reach = np.sqrt((figure - figure.mean(1, keepdims=True)) ** 2).mean((1, 2))
+        out: list[int] = []
+        last = len(figure) - 1
+        for _ in range(count):
+            wanted = reach[last] * self.random.uniform(0.45, 0.85)
+            place = int(np.searchsorted(reach[:last], wanted))
+            if place >= last or reach[place] > 0.9 * reach[last]:
+                break
+            out.append(place)
+            last = place
+        return out
+
+    def lay(self, cover: Cover, shade: np.ndarray, opaque: bool) -> None:
+        """Put a drawn figure on, or under, what is there."""
+        here = self.frame[cover.slices]
+        alpha = np.ascontiguousarray(cover.alpha)
+        if self.below:
+            _under(here, self.open[cover.slices], shade, alpha, opaque)
+        else:
+            _over(here, shade, alpha, opaque)
+
+
+@jit
+def _over(frame, shade, alpha, opaque):
+    for i in range(alpha.shape[0]):
+        for j in range(alpha.shape[1]):
+            a = alpha[i, j]
+            light = a * shade[i, j] if opaque else shade[i, j]
+            frame[i, j] = light + (np.float32(1.0) - a) * frame[i, j]
+
+
+@jit
+def _under(frame, left, shade, alpha, opaque):
+    for i in range(alpha.shape[0]):
+        for j in range(alpha.shape[1]):
+            a = alpha[i, j]
+            light = a * shade[i, j] if opaque else shade[i, j]
+            frame[i, j] += left[i, j] * light
+            left[i, j] *= np.float32(1.0) - a
