@@ -15,7 +15,7 @@ from kizu.lexicon.vocabulary import OPPOSITES, VOCABULARY
 NAMED = {
     "scratch", "crack", "pit", "pore", "inclusion", "dent", "bump", "stain", "water_mark", "rust", "chip", "burr",
     "wrinkle", "fray", "missing_part", "spatter", "spur", "foreign_particle", "roll_mark", "open_circuit",
-    "short_circuit", "mouse_bite", "pin_hole", "thread_break",
+    "short_circuit", "mouse_bite", "pin_hole", "spurious_copper", "thread_break",
 }  # fmt: skip
 DISTRACTORS = ["oil", "fingerprint", "dust", "machining_mark"]
 LEXICON = Lexicon.load()

@@ -234,9 +234,9 @@ def test_a_disk_that_takes_no_more(whole, tmp_path, workers):
 @pytest.mark.parametrize(
     ("free", "begun", "message", "finished"),
     [
-        (engine.RESERVE - 1, 0, "no room to begin", 0),
-        (engine.RESERVE + 50_000, 0, r"36 more images need about 0\.1 MB", 1),
-        (engine.RESERVE + 50_000, 16, r"28 more images need about 0\.1 MB", 2),
+        (engine.RESERVE - 1, 0, r"0\.0 MB are needed for a start", 0),
+        (engine.RESERVE + 50_000, 0, r"0\.1 MB are needed for 36 more images", 1),
+        (engine.RESERVE + 50_000, 16, r"0\.1 MB are needed for 28 more images", 2),
         (engine.RESERVE + 200_000, 0, None, 6),
     ],
 )

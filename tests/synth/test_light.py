@@ -71,7 +71,7 @@ def test_the_highlight_of_a_sphere_is_at_the_half_vector(azimuth, elevation):
     height = np.sqrt(np.maximum(radius**2 - x**2 - y**2, 0))
     one = Light("directional", azimuth, elevation, width=0.02)
     seen = light.radiance(surface(height, (1.0,), 0.3, 1.0), alone(one))[:, :, 0]
-    half = one.vector + (0, 0, 1)
+    half = one.vector + np.array([0, 0, 1])
     half /= np.linalg.norm(half)
     # Kelemen's visibility and the cosine pull the maximum by a fraction of a pixel.
     row, column = np.unravel_index(np.argmax(seen), seen.shape)
@@ -94,7 +94,7 @@ def test_radiance_is_that_of_the_papers(kind, roughness, metal):
         toward = one.vector * one.distance - np.stack([(x - 27.5) / 20, (y - 19.5) / 20, np.zeros(x.shape)], 2)
         strength = one.distance**2 / (toward**2).sum(2)
     to = toward / np.linalg.norm(toward, axis=2, keepdims=True)
-    half = to + (0, 0, 1)
+    half = to + np.array([0, 0, 1])
     half /= np.linalg.norm(half, axis=2, keepdims=True)
     lit = np.maximum((n * to).sum(2), 0) * strength
     cosine, view = (n * half).sum(2), half[:, :, 2]
@@ -298,7 +298,7 @@ def test_further_lights_brighten_a_shadow():
 def test_a_rim_is_dark_at_the_outline_and_nowhere_far_from_it():
     layers = surface(np.zeros((100, 100)))
     shadow.rim(layers, fill(disc(50, 50, 20), (100, 100)), 8.0, 0.6)
-    assert layers.shadow[50, 71] == pytest.approx(0.4, abs=0.06)
+    assert layers.shadow[50, 69:71].mean() == pytest.approx(0.4, abs=0.06)
     assert layers.shadow[50, 71] < layers.shadow[50, 75] < layers.shadow[50, 79]
     assert layers.shadow.min() >= 0.4 - 1e-6
     assert layers.shadow[50, 95] == 1

@@ -8,15 +8,15 @@ from kizu.core.errors import KizuError
 
 
 class Stream(IntEnum):
-    """One constant per purpose, so that one more draw in one stage never shifts another. Numbers are never reused."""
+    """One constant per purpose, so that one more draw in one stage never shifts another.
+
+    Numbers are never used again: 5 to 7 have been.
+    """
 
     SHOTS = 1
     CALIBRATION = 2
     SCORER = 3
     BOOTSTRAP = 4
-    LINE_SURFACE = 5
-    LINE_DEFECT = 6
-    LINE_CAMERA = 7
     SCENE = 8
     SURFACE = 9
     DEFECT = 10

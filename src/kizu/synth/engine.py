@@ -169,6 +169,17 @@ def single_threaded() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
+def check_room(folder: Path, need: int, what: str) -> None:
+    """Raise KizuError unless ``need`` bytes for ``what`` fit the disk of a folder, and some are left for others."""
+    free = shutil.disk_usage(folder).free
+    if need + RESERVE > free:
+        raise KizuError(
+            f"{folder}: about {need / 1e6:.1f} MB are needed for {what}, {free / 1e6:.1f} MB are free there, and "
+            f"{RESERVE / 1e6:.0f} of them are left to others; free some space and run the same again, or name another "
+            "folder"
+        )
+
+
 class _Meter:
     """Counts what is made, tells those who watch, and ends the run before the disk is full."""
 
@@ -208,25 +219,16 @@ class _Meter:
         self.bytes += line["bytes"]
         self.sized += _samples(line)
         self._tell()
-        self.check_room()
+        self.check()
 
     def _tell(self) -> None:
         seconds = time.perf_counter() - self.began
         self._watch(State(self.done, self.total, self.made, seconds, self.bytes, self.sized))
 
-    def check_room(self) -> None:
+    def check(self) -> None:
         """Raise KizuError where the samples that are left, judged by those that are there, do not fit the disk."""
-        free = shutil.disk_usage(self.folder).free
         each, left = self.bytes / self.sized if self.sized else 0, self.total - self.done
-        if not left or each * left + RESERVE <= free:
-            return
-        there = f"{free / 1e6:.0f} MB are free there, of which {RESERVE / 1e6:.0f} are left alone"
-        if each:
-            fit = max(int((free - RESERVE) / each), 0)
-            why = f"{left} more images need about {each * left / 1e6:.1f} MB, and {there}: {fit} fit"
-        else:
-            why = f"no room to begin: {there}"
-        raise KizuError(f"{self.folder}: {why}; free some space and run the same again, or name another folder")
+        check_room(self.folder, round(each * left), f"{left} more images" if each else "a start")
 
 
 def _samples(line: dict[str, Any]) -> int:
@@ -286,7 +288,7 @@ def write(
     if run is None:
         run = pool if min(workers, len(shards)) > 1 else in_process
     if shards:
-        meter.check_room()
+        meter.check()
         try:
             with (
                 meter.shown(watch),

@@ -23,7 +23,7 @@ from kizu.synth.statistics import NOT_DEFECTS
 _COLOURS = ((230, 159, 0), (86, 180, 233), (213, 94, 0), (0, 158, 115), (204, 121, 167), (240, 228, 66), (0, 114, 178))
 _PAPER, _INK, _SOFT = (250, 249, 246), (38, 40, 44), (120, 122, 126)
 _MOST = 1_450_000  # bytes of the file
-_SIDES = (216, 192, 168, 144, 120, 100, 84)  # longer side of a small picture, until the file is small enough
+_LARGEST, _SMALLEST = 216, 48  # longer side of a small picture
 _MARGIN, _GAP, _SLIT = 28, 14, 3  # pixels around the page, between pairs, within a pair
 _FINE = 4  # bits of a pixel's fraction in OpenCV's drawing
 
@@ -67,15 +67,18 @@ def contact_sheet(
     total = len(dataset)
     count = min(count, total)
     chosen = [k * (total - 1) // max(count - 1, 1) for k in range(count)]
-    shots = [_shot(dataset[i], max(side or 0, _SIDES[0])) for i in chosen]
+    shots = [_shot(dataset[i], side or _LARGEST) for i in chosen]
     plain = _plain_classes(shots, dataset)
     used = Counter(int(k) for shot in shots for k in shot.instances.labels)
     title = title or str(dataset.info.get("title") or "")
-    for size in _SIDES if side is None else (side,):
-        page = _page(shots, size, min(columns, count), title, dataset.names, used, plain)
+    now = side or _LARGEST
+    while True:
+        page = _page(shots, now, min(columns, count), title, dataset.names, used, plain)
         data = _encode(page, [colour(label) for label in used])
-        if len(data) <= _MOST:
+        if len(data) <= _MOST or side is not None or now <= _SMALLEST:
             break
+        # The size of the file goes with the number of pixels; one more try is nearly always enough.
+        now = max(int(min(0.95, 0.98 * np.sqrt(_MOST / len(data))) * now), _SMALLEST)
     write_bytes(path, data)
     return Path(path)
 
@@ -234,5 +237,5 @@ def _encode(page: Image.Image, colours: list[tuple[int, int, int]]) -> bytes:
 
 def _png(page: Image.Image) -> bytes:
     out = io.BytesIO()
-    page.save(out, "PNG", optimize=True)
+    page.save(out, "PNG", compress_level=9 if page.mode == "P" else 6)
     return out.getvalue()

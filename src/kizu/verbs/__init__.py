@@ -14,6 +14,7 @@ GROUPS = {
 
 VERBS = {
     "demo": "kizu.verbs.demo",
+    "generate": "kizu.verbs.generate",
     "check": "kizu.verbs.check",
     "convert": "kizu.verbs.convert",
     "fit": "kizu.verbs.fit",

@@ -83,7 +83,9 @@ def _shape(found: Instances, i: int, names: tuple[str, ...]) -> dict:
                 shape |= {"shape_type": "mask", "points": [[float(x), float(y)], corner], "mask": data}
             if (found.boxes[i] != found.masks.boxes[i]).any():
                 kept["box"] = box
-    values = {n: v[i].item() if hasattr(v[i], "item") else v[i] for n, v in found.attributes.items() if n != HAS_MASK}
+    values = {
+        n: v[i].tolist() if hasattr(v[i], "tolist") else v[i] for n, v in found.attributes.items() if n != HAS_MASK
+    }
     shape["flags"] = {n: v for n, v in values.items() if isinstance(v, bool)}
     description = values.pop("description", None)
     shape["description"] = description if isinstance(description, str) else ""

@@ -53,7 +53,7 @@ class Body:
     surface: Surface | None = None
     dressed: Cover | None = None
     fittings: list[Fitting] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[Mark | None] = field(default_factory=list)
 
 
 def half_side(part: Part) -> float:

@@ -34,10 +34,27 @@ def waves(
     m = np.arange(first, max(min(terms, (vertices - 1) // 2), first) + 1)
     amplitude = m ** -float(beta)
     amplitude *= np.sqrt(2 / (amplitude**2).sum())
-    phase = random.uniform(0, 2 * np.pi, (count, len(m)))
+    phase = random.random((count, len(m))) * (2 * np.pi)
     # The angles m * theta_j are multiples of one step, so that one turn of cosines serves all terms.
-    turn = np.exp(2j * np.pi / vertices * np.arange(vertices))
-    return ((amplitude * np.exp(1j * phase)) @ turn[np.outer(m, np.arange(vertices)) % vertices]).real
+    turn = 2 * np.pi / vertices * np.arange(vertices)
+    out = np.zeros((count, vertices))
+    _add_waves(m, amplitude * np.cos(phase), amplitude * np.sin(phase), np.cos(turn), np.sin(turn), out)
+    return out
+
+
+@jit
+def _add_waves(m, cosines, sines, cos, sin, out):
+    vertices = out.shape[1]
+    for k in range(len(m)):
+        step = m[k] % vertices
+        for p in range(len(out)):
+            c, s = cosines[p, k], sines[p, k]
+            place = 0
+            for j in range(vertices):
+                out[p, j] += c * cos[place] - s * sin[place]
+                place += step
+                if place >= vertices:
+                    place -= vertices
 
 
 def radial(
@@ -73,6 +90,7 @@ def power_law(uniform: np.ndarray | float, low_high: Sequence[float], exponent: 
 def nested(
     vertices: int, polygons: int, radius: float, noise: float, width: float, aspect: Sequence[float],
     random: np.random.Generator, sines: tuple[int, int] | None = None, beta: float | None = None,
+    kept: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Polygons grown one from the other around (0, 0), innermost first: float64 (polygons, vertices, 2).
 
@@ -90,6 +108,8 @@ def nested(
         sines: (n1, n2) of VisualAtom.
         beta: instead of independent values take one closed wave a polygon (see :func:`waves`) of the same deviation for
             both components: neighbours then move together, and the outline stays smooth.
+        kept: numbers of the polygons that are wanted, ascending; by default all. With ``beta`` the waves of those left out
+            are not drawn one by one: independent, they add up to one of the root of their number.
     """
     theta = 2 * np.pi / vertices * np.arange(vertices)
     unit = np.stack([np.cos(theta), np.sin(theta)], 1)
@@ -100,11 +120,13 @@ def nested(
         grow += 0.5 * np.sin(sines[0] * theta) + 0.5 * np.sin(sines[1] * theta)
         slope = noise
     if beta is not None:
-        steps = grow - slope * DEVIATION * waves(vertices, beta, random, count=polygons)
+        number = np.diff(np.arange(polygons) if kept is None else kept, prepend=-1)[:, None]
+        wave = waves(vertices, beta, random, count=len(number))
+        steps = grow * number - (slope * DEVIATION * np.sqrt(number)) * wave
         return first + np.cumsum(steps, 0)[:, :, None] * unit
     out = np.empty((polygons, vertices, 2))
     _grow(first, unit, grow, slope, random.integers(1, 2**32, 4, dtype=np.uint32), out)
-    return out
+    return out if kept is None else out[kept]
 
 
 def gradient_noise(count: int, random: np.random.Generator) -> np.ndarray:

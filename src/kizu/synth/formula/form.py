@@ -55,16 +55,16 @@ def profile(form: Form, across: np.ndarray) -> np.ndarray:
     # One period is tabulated and looked up: sines of half a million pixels would take longer than all the rest.
     steps = 4096
     t = np.linspace(0, 1, steps + 1)
-    power = 1 + 5 * form.sharpness
+    press = 0.5 + 3 * form.sharpness
     if form.kind == "cylinder":
         depth = np.sqrt(np.maximum(1 - (0.85 * (2 * t - 1)) ** 2, 0))
     elif form.kind == "ribs":
-        depth = np.sign(np.cos(2 * np.pi * t)) * np.abs(np.cos(2 * np.pi * t)) ** (1 / power)
+        depth = np.tanh(press * np.cos(2 * np.pi * t))
     elif form.kind == "thread":
-        depth = np.abs(np.sin(np.pi * t)) ** (1 / power)
+        depth = np.tanh(press * np.sqrt(np.sin(np.pi * t) ** 2 + 0.01))
     else:
         depth = 1 / (1 + np.exp(-(t - 0.5) * 30 * (1 + 2 * form.sharpness))) - t
     peak = np.abs(np.diff(depth)).max() * steps / form.period
-    table = (depth * min(form.slope / peak, 1.0)).astype(np.float32)
+    table = (depth * (form.slope / peak)).astype(np.float32)
     place = across * np.float32(steps / form.period)
     return np.take(table, place.astype(np.int32) % steps)

@@ -25,14 +25,14 @@ def outlined(rings: list[np.ndarray], size: tuple[int, int]) -> Cover:
     points = np.concatenate([rings[0], *(ring[::-1] for ring in rings[1:])]) if len(rings) > 1 else rings[0]
     starts = np.cumsum([0, *map(len, rings)])
     x0, y0, x1, y1, truncated = _box(points, size)
-    alpha = np.zeros((y1 - y0, x1 - x0), np.float32)
+    alpha = np.empty((y1 - y0, x1 - x0), np.float32)
     if alpha.size:
-        _outlined(points, starts, x0, y0, alpha)
+        _outlined(np.ascontiguousarray(points), starts, x0, y0, alpha)
     return Cover(x0, y0, alpha, truncated)
 
 
 def traced(figure: np.ndarray, size: tuple[int, int]) -> Cover:
-    """Coverage of the one-pixel lines of polygons float64 (N, n, 2) alone."""
+    """Coverage of the one-pixel lines of polygons float64 (N, n, 2), all of them together."""
     x0, y0, x1, y1, truncated = _box(figure.reshape(-1, 2), size)
     alpha = np.zeros((y1 - y0, x1 - x0), np.float32)
     if alpha.size:
@@ -42,9 +42,18 @@ def traced(figure: np.ndarray, size: tuple[int, int]) -> Cover:
 
 def _box(points: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int, bool]:
     """Box XYXY of points (P, 2) and of the lines through them, cut to the frame, and whether anything was cut off."""
-    (x0, y0), (x1, y1) = points.min(0).tolist(), points.max(0).tolist()
+    x0, y0, x1, y1 = _bounds(points)
     truncated = x0 < 0 or y0 < 0 or x1 > size[1] or y1 > size[0]
     return *box_of((x0 - 1, y0 - 1, x1 + 1, y1 + 1), size), truncated
+
+
+@jit
+def _bounds(points):
+    x0, y0, x1, y1 = points[0, 0], points[0, 1], points[0, 0], points[0, 1]
+    for k in range(len(points)):
+        x0, x1 = min(x0, points[k, 0]), max(x1, points[k, 0])
+        y0, y1 = min(y0, points[k, 1]), max(y1, points[k, 1])
+    return x0, y0, x1, y1
 
 
 @jit
@@ -67,7 +76,7 @@ def draw(figure, greys, left, top, shade, alpha):
         alpha: float32 (h, w), coverage so far, to which lines add theirs; or (0, 0), where nobody wants to know.
     """
     scratch = np.zeros(shade.size, np.float32)
-    touched = np.empty(shade.size + 1, np.int32)
+    touched = np.empty(shade.size + 1, np.int32)  # one more: the place after the last is written before it counts
     shades, alphas = shade.reshape(-1), alpha.reshape(-1)
     one = np.float32(1.0)
     for p in range(len(figure)):

@@ -58,21 +58,26 @@ def add_smooth(
     shape = (int(out.shape[0] / down) + 5, int(out.shape[1] / across) + 5)
     # A random part of a cell is cut off, so that the lattice does not lie at the same place in each picture.
     start = random.uniform(0, 1, 2)
-    first_y, weights_y = _taps(out.shape[0], down, start[0])
-    first_x, weights_x = _taps(out.shape[1], across, start[1])
+    first_y, weights_y = _taps(out.shape[0], float(down), start[0])
+    first_x, weights_x = _taps(out.shape[1], float(across), start[1])
     _add_lattice(out, white(shape, random) * np.float32(amplitude), first_y, weights_y, first_x, weights_x)
 
 
+@jit
 def _taps(length: int, step: float, start: float) -> tuple[np.ndarray, np.ndarray]:
     """Each pixel's first of four lattice points and their weights float32 (length, 4): Catmull-Rom, unit power."""
-    place = (np.arange(length) + 0.5) / step + start
-    first = np.floor(place).astype(np.int64)
-    t = place - first
-    weights = 0.5 * np.stack(
-        [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3], 1
-    )
-    # Independent lattice values: dividing by the root of the sum of squares makes the deviation 1 at every pixel.
-    return first, (weights / np.sqrt((weights**2).sum(1, keepdims=True))).astype(np.float32)
+    first, weights = np.empty(length, np.int64), np.empty((length, 4), np.float32)
+    for i in range(length):
+        place = (i + 0.5) / step + start
+        k = int(np.floor(place))
+        t = place - k
+        t2, t3 = t * t, t * t * t
+        a, b, c, d = -t + 2 * t2 - t3, 2 - 5 * t2 + 3 * t3, t + 4 * t2 - 3 * t3, t3 - t2
+        # Independent lattice values: dividing by the root of the sum of squares makes the deviation 1 at every pixel.
+        unit = 1 / np.sqrt(a * a + b * b + c * c + d * d)
+        first[i] = k
+        weights[i, 0], weights[i, 1], weights[i, 2], weights[i, 3] = a * unit, b * unit, c * unit, d * unit
+    return first, weights
 
 
 @jit

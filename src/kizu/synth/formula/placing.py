@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 
 from kizu.lexicon.lexicon import Lexicon
@@ -19,7 +20,8 @@ from kizu.synth.formula.raster import Cover
 from kizu.synth.formula.scene import Node, Scene
 from kizu.synth.formula.surfaces.surface import Surface
 
-_TRIES = 6
+_TRIES = 6  # of a place for a part
+_DRAWS = 4  # of a defect, where its elongation is to be matched
 
 
 class Placing:
@@ -29,7 +31,7 @@ class Placing:
         scene: the tree of labelled and hiding nodes.
         bodies: parts from the bottom up, with their marks.
         marks: on the ground itself.
-        drawn: marks that are labelled, by node number.
+        drawn: where the marks that are labelled stand, by node number.
         clean: nothing but good parts.
         distractors: types of what looks like a defect and is none.
     """
@@ -48,8 +50,8 @@ class Placing:
         self.label = {name: k for k, name in enumerate(names)}
         self.scene = Scene(size, int(values["scene"]["least"]), values["scene"]["cap"])
         self.bodies: list[Body] = []
-        self.marks: list[Mark] = []
-        self.drawn: dict[int, tuple[list[Mark], int]] = {}
+        self.marks: list[Mark | None] = []  # None: taken out again
+        self.drawn: dict[int, tuple[list[Mark | None], int]] = {}
         self.distractors: list[str] = []
         self.clean = True
         self._lexicon = lexicon()
@@ -155,6 +157,15 @@ class Placing:
         recipe = self._lexicon[name].recipe if own is None else Recipe(own["draw"], own["ranges"])
         return draw_marks(recipe.draw, site, self.random, recipe.ranges)
 
+    def _fitting_draw(self, name: str, site: Site) -> list[Mark]:
+        """As ``_draw``; where elongations are to be matched, the nearest of a few draws to one of those wanted."""
+        wanted = self.values["match"]["aspects"]
+        if not wanted:
+            return self._draw(name, site)
+        aspect = np.log(max(chance.quantile(wanted, self.random), 1.0))
+        draws = [marks for marks in (self._draw(name, site) for _ in range(_DRAWS)) if marks]
+        return min(draws, key=lambda marks: abs(np.log(elongation(marks[0].cover)) - aspect), default=[])
+
     def _mark(self, body: Body | None, parent: int, defect: bool) -> None:
         """One defect (or distractor) of a type of this product, on a body or on the ground."""
         weights = self.product.defects if defect else self.product.distractors
@@ -166,7 +177,7 @@ class Placing:
         site = Site(self.size, surface, cover, outline, self.scale, self._target(body))
         labelled = defect or self.values["label"]["distractors"]
         strength = chance.log_uniform(self.values["defects"]["strength"], self.random)
-        for mark in self._draw(name, site):
+        for mark in self._fitting_draw(name, site):
             mark = mark if strength == 1 else mark.scaled(strength)
             node = -1
             if labelled:
@@ -205,18 +216,37 @@ class Placing:
                 ratio = chance.quantile(wanted, random) / max(float(contrast[number]), 0.05)
                 marks[place] = marks[place].scaled(float(np.clip(ratio, 0.2, 5)))
 
-    def forget_unseen(self, contrast: np.ndarray, least: float) -> int:
-        """Take the label off defects that nobody could see; returns how many."""
-        unseen = [k for n, k in enumerate(self._labelled()) if k in self.drawn and contrast[n] < least]
-        for k in unseen:
-            self.scene.forget(k)
-            del self.drawn[k]
+    def forget_unseen(self, contrast: np.ndarray, least: float) -> bool:
+        """Take defects that nobody could see out of the labels and out of the picture; True where there are any.
+
+        What changes the outline of a part (a chip, a burr) stays: it is seen against what lies beneath.
+        """
+        found = False
+        for number, k in enumerate(self._labelled()):
+            if k not in self.drawn or contrast[number] >= least:
+                continue
+            marks, place = self.drawn[k]
+            if marks[place].cut is None and marks[place].grow is None:
+                marks[place] = None
+                self.scene.forget(k)
+                del self.drawn[k]
+                found = True
         self.clean = not self.drawn
-        return len(unseen)
+        return found
 
     def _labelled(self) -> list[int]:
         """Node numbers in the order of the labels."""
         return [k for k, node in enumerate(self.scene.nodes) if node.label >= 0]
+
+
+def elongation(cover: Cover) -> float:
+    """Length / breadth >= 1 of a mask, by its principal second moments."""
+    m = cv2.moments(cover.mask.astype(np.uint8), True)
+    if m["m00"] == 0:
+        return 1.0
+    xx, yy, xy = (m[k] / m["m00"] + pixel for k, pixel in (("mu20", 1 / 12), ("mu02", 1 / 12), ("mu11", 0.0)))
+    spread, turn = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    return float(np.sqrt((spread + turn) / max(spread - turn, 1 / 12)))
 
 
 _loaded: dict[str, Lexicon] = {}

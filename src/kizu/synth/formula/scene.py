@@ -80,15 +80,15 @@ class Scene:
         cover = node.cover
         if not cover.alpha.size:
             return -1
-        here = self.owner[cover.slices]
-        area, free = _areas(here, cover.alpha)
+        area, free = _areas(self.owner, cover.x, cover.y, cover.alpha)
         gained = free if below else area
-        if area < self.least or gained < max(self.least, node.floor * area if below else 0):
+        least = self.least if node.label >= 0 else 1
+        if area < least or gained < max(least, node.floor * area if below else 0):
             return -1
         lineage = self.lineage(node.parent)
         lost, lost_shown = [], {}
         if not below and free < area:
-            taken = _take(here, cover.alpha, len(self.nodes))[1:]
+            taken = _take(self.owner, cover.x, cover.y, cover.alpha, len(self.nodes))[1:]
             lost = [(k, int(taken[k])) for k in np.flatnonzero(taken).tolist()]
             lost_shown = self._lost(lost, lineage)
             if not self._bearable(lost, lost_shown):
@@ -99,7 +99,7 @@ class Scene:
         if index + 1 >= len(self._visible):
             self._visible = np.concatenate([self._visible, np.zeros_like(self._visible)])
             self._shown = np.concatenate([self._shown, np.zeros_like(self._shown)])
-        _paint(here, cover.alpha, index + 1, below)
+        _paint(self.owner, cover.x, cover.y, cover.alpha, index + 1, below)
         for k, pixels in lost:
             self._visible[k] -= pixels
         for k, pixels in lost_shown.items():
@@ -111,6 +111,10 @@ class Scene:
         self._rank.append(min(self._rank, default=0) - 1 if below else max(self._rank, default=0) + 1)
         self.nodes.append(node)
         return index
+
+    def free(self, cover: Cover) -> int:
+        """Pixels of a cover that belong to nobody yet."""
+        return _areas(self.owner, cover.x, cover.y, cover.alpha)[1] if cover.alpha.size else 0
 
     def _lost(self, lost: list[tuple[int, int]], lineage: set[int]) -> dict[int, int]:
         """Pixels that nodes and their ancestors would lose to a node of this lineage: it takes none from its family."""
@@ -129,15 +133,14 @@ class Scene:
 
     def grow(self, k: int, cover: Cover) -> bool:
         """Let a node on top grow to a larger cover (a burr); False, and nothing changed, where others need the place."""
-        here = self.owner[cover.slices]
-        taken = _take(here, cover.alpha, len(self.nodes))
+        taken = _take(self.owner, cover.x, cover.y, cover.alpha, len(self.nodes))
         taken[k + 1] = 0
         lost = [(other, int(taken[other + 1])) for other in np.flatnonzero(taken[1:]).tolist()]
         lineage = self.lineage(k)
         lost_shown = self._lost(lost, lineage)
         if not self._bearable(lost, lost_shown):
             return False
-        _paint(here, cover.alpha, k + 1, False)
+        _paint(self.owner, cover.x, cover.y, cover.alpha, k + 1, False)
         gained = int(taken.sum())
         for other, pixels in lost:
             self._visible[other] -= pixels
@@ -218,48 +221,54 @@ def _lists(values: list[list[int]]) -> np.ndarray:
     return out
 
 
+# The kernels take the frame and the corner of a box, not a view of the box: rows of a frame have a known stride of one, and
+# only then do the loops become vector instructions.
+
+
 @jit
-def _areas(owner: np.ndarray, alpha: np.ndarray) -> tuple[int, int]:
+def _areas(owner: np.ndarray, x: int, y: int, alpha: np.ndarray) -> tuple[int, int]:
     """Pixels of a cover, and how many of them belong to nobody."""
     area, free = 0, 0
     for i in range(alpha.shape[0]):
+        row, here = owner[y + i][x : x + alpha.shape[1]], alpha[i]
         in_row, free_in_row = np.int32(0), np.int32(0)
-        for j in range(alpha.shape[1]):
-            inside = np.int32(alpha[i, j] >= np.float32(0.5))
-            in_row += inside
-            free_in_row += inside & np.int32(owner[i, j] == 0)
+        for j in range(len(row)):
+            inside = here[j] >= np.float32(0.5)
+            in_row += np.int32(inside)
+            free_in_row += np.int32(inside & (row[j] == 0))
         area += in_row
         free += free_in_row
     return area, free
 
 
 @jit
-def _take(owner: np.ndarray, alpha: np.ndarray, count: int) -> np.ndarray:
+def _take(owner: np.ndarray, x: int, y: int, alpha: np.ndarray, count: int) -> np.ndarray:
     """Pixels that a cover would take from nobody (entry 0) and from each node (entry k + 1)."""
     out = np.zeros(count + 1, np.int64)
     for i in range(alpha.shape[0]):
+        row, here = owner[y + i][x : x + alpha.shape[1]], alpha[i]
         # Counted by stretches of one owner: one counter that goes up at each pixel would wait for itself.
-        now, stretch = owner[i, 0], 0
-        for j in range(alpha.shape[1]):
-            if owner[i, j] != now:
+        now, stretch = row[0], 0
+        for j in range(len(row)):
+            if row[j] != now:
                 out[now] += stretch
-                now, stretch = owner[i, j], 0
-            stretch += alpha[i, j] >= np.float32(0.5)
+                now, stretch = row[j], 0
+            stretch += here[j] >= np.float32(0.5)
         out[now] += stretch
     return out
 
 
 @jit
-def _paint(owner: np.ndarray, alpha: np.ndarray, value: int, below: bool) -> None:
+def _paint(owner: np.ndarray, x: int, y: int, alpha: np.ndarray, value: int, below: bool) -> None:
     value = np.int32(value)
     for i in range(alpha.shape[0]):
+        row, here = owner[y + i][x : x + alpha.shape[1]], alpha[i]
         if below:
-            for j in range(alpha.shape[1]):
-                before = owner[i, j]
-                owner[i, j] = value if (alpha[i, j] >= np.float32(0.5)) & (before == 0) else before
+            for j in range(len(row)):
+                row[j] = value if (here[j] >= np.float32(0.5)) & (row[j] == 0) else row[j]
         else:
-            for j in range(alpha.shape[1]):
-                owner[i, j] = value if alpha[i, j] >= np.float32(0.5) else owner[i, j]
+            for j in range(len(row)):
+                row[j] = value if here[j] >= np.float32(0.5) else row[j]
 
 
 @jit

@@ -130,15 +130,16 @@ def _segment(light, y, buffer, count):
         # Half vector h = (l + v) / |l + v| with v = (0, 0, 1): (v.h)^2 = (1 + l_z) / 2, n.h = (n.l + n_z) / |l + v|.
         view = np.float32(0.5) * (one + lz)
         both = cosine + nz
-        # All times (v.h)^2, so that one division is enough.
-        toward = min(both * both * quarter, view)
-        side = nx * bx + ny * by
-        side *= side * view
-        rest = max(view - toward - side, nought)
+        # Squares of the parts of n along h, along the bar (less what of that is along h) and along the third axis, all
+        # times (v.h)^4, so that one division is enough.
+        toward = min(both * both * quarter, view) * view
+        side = (nx * bx + ny * by) * view - quarter * both * (dx * bx + dy * by) * inverse
+        side *= side
+        rest = max(view * view - toward - side, nought)
         a, b = buffer[_ALPHA + j] + across, buffer[_ALPHA + j] + along
         ab = a * b
         bottom = toward * ab + rest * b + side * a
-        shine = np.divide(lit * ab * np.sqrt(ab) * quarter * view, bottom * bottom)
+        shine = np.divide(lit * ab * np.sqrt(ab) * quarter * view * view * view, bottom * bottom)
         miss = one - np.sqrt(view)
         miss_2 = miss * miss
         buffer[_LIT + j] += lit

@@ -47,10 +47,10 @@ def rim(layers: Layers, cover: Cover, width: float, strength: float) -> None:
 
     Args:
         width: pixels from the outline to where nearly nothing is left.
-        strength: 0..1, share of the light that is lost at the outline.
+        strength: 0..1, share of the light that is lost at the outline (where the coverage, blurred, is a half).
     """
     if cover.alpha.size and width > 0:
-        _darken(layers, cover, (0.0, 0.0), 0.5 * width, min(2 * strength, 1.0), limit=strength)
+        _darken(layers, cover, (0.0, 0.0), 0.5 * width, 2 * strength, limit=strength)
 
 
 def _darken(

@@ -81,8 +81,14 @@ class Formula:
 
     @property
     def config(self) -> dict[str, Any]:
-        """All that the pictures depend on, and the number of none of them."""
-        return {"formula": VERSION, "preset": self.preset.to_json(), "size": list(self.size), "seed": self.seed}
+        """All that the pictures depend on, but not how many they are."""
+        record = {"formula": VERSION, "preset": self.preset.to_json(), "size": list(self.size), "seed": self.seed}
+        return record | {"start": self.start}
+
+    def where(self, i: int) -> str:
+        """What makes picture i again, in words."""
+        height, width = self.size
+        return f"picture {self.start + i} (preset {self.preset.name}, seed {self.seed}, size {height}x{width})"
 
     def dataset(self) -> Dataset:
         """As a data set whose pictures are drawn when they are asked for."""

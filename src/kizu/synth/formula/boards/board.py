@@ -1,4 +1,4 @@
-"""``Board``: copper, drills, mask openings and print of a bare printed board as coverage, and who keeps clear of whom."""
+"""``Board``: copper, drills, mask openings and print of a bare printed board, and who keeps clear of whom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from kizu.core.jit import jit
 from kizu.synth.formula.outline import Outline
 from kizu.synth.formula.raster import Cover, fill, stroke
-from kizu.synth.formula.warp import Warp
+from kizu.synth.formula.warp import rotation
 
 
 @dataclass
@@ -19,9 +19,9 @@ class Piece:
 
     Attributes:
         kind: track, pad, via, area or text.
-        points: float64 (P, 2), the centre line of a track or text, on the frame.
+        points: float64 (P, 2), on the frame: the centre line of a track, text, or round or oblong land.
         half: half the width of that.
-        outline: of the others; None for a pour.
+        outline: of other shapes.
         cover: of a pour.
     """
 
@@ -45,6 +45,8 @@ class Board:
 
     Attributes:
         size: (H, W) of the frame.
+        angle: radians by which it is turned.
+        warp: from its own coordinates to the frame.
         copper: float32 (H, W), coverage.
         drills: float32 (H, W), coverage of drilled holes, where there is no copper.
         opening: float32 (H, W), coverage of the openings of the solder mask.
@@ -52,14 +54,15 @@ class Board:
         pieces: what was admitted.
     """
 
-    def __init__(self, size: tuple[int, int], clearance: float, warp: Warp, least: int = 16):
+    def __init__(self, size: tuple[int, int], clearance: float, angle: float = 0.0, least: int = 16):
         """
         Args:
             clearance: pixels that different nets stay apart at least.
-            warp: from the board's coordinates to the frame.
+            angle: radians by which the board is turned about the middle of the frame.
             least: pixels of a piece that lie in the frame at least.
         """
-        self.size, self.clearance, self.warp, self.least = size, clearance, warp, least
+        self.size, self.clearance, self.angle, self.least = size, clearance, angle, least
+        self.warp = rotation(angle, (size[1] / 2, size[0] / 2))
         self.copper, self.drills, self.opening, self.silk = (np.zeros(size, np.float32) for _ in range(4))
         self.pieces: list[Piece] = []
         self._nets = np.zeros(size, np.int32)  # the net that holds a pixel, drills included; 0: free
@@ -80,8 +83,9 @@ class Board:
         return one
 
     def track(
-        self, points: np.ndarray, half: float, net: int = 0, other: int = 0, kind: str = "track", apart: float = 1.0
-    ) -> int:
+        self, points: np.ndarray, half: float, net: int = 0, other: int = 0, kind: str = "track", apart: float = 1.0,
+        drill: float = 0.0, swell: float = -1.0,
+    ) -> int:  # fmt: skip
         """A line of copper with round ends.
 
         Args:
@@ -89,6 +93,8 @@ class Board:
             net: that it belongs to; 0: a new one.
             other: a net that it may touch, and is joined with.
             apart: clearance that it keeps, in units of the board's.
+            drill: radius of a hole through its middle; 0: none.
+            swell: pixels by which the solder mask stays back from it; negative: it is under the mask.
 
         Returns:
             Its net, or 0 where it is refused.
@@ -98,25 +104,40 @@ class Board:
         reach = half + apart * self.clearance
         if _outside(points, half, *self.size) or _blocked(self._nets, self._roots, points, reach, net, other):
             return 0
-        if _count_line(self._nets, points, half) < self.least:
+        if _count_line(*self.size, points, half) < self.least:
             return 0
-        if net and other:
+        if net and other and net != other:
             net = self.join(net, other)
         made = net or self._new_net()
         _paint_line(self.copper, self._nets, points, half, made)
+        if swell >= 0:
+            _widen(self.opening, points, half + swell)
+        if drill:
+            _widen(self.drills, np.repeat(points.mean(0, keepdims=True), 2, 0), drill)
         self.pieces.append(Piece(kind, points, half))
         return made
 
-    def pad(
-        self, ring: np.ndarray, net: int = 0, drill: tuple[np.ndarray, float] | None = None, kind: str = "pad",
-        swell: float = 0.0,
+    def land(
+        self, place: np.ndarray, radius: float, net: int = 0, drill: float = 0.0, kind: str = "pad",
+        swell: float = 0.0, reach: np.ndarray | None = None,
     ) -> int:  # fmt: skip
+        """A round piece of copper, or an oblong one, otherwise as :meth:`pad`.
+
+        Args:
+            place: (2,), its middle.
+            drill: radius of a hole through its middle.
+            reach: (2,), from the middle to the centres of an oblong's round ends.
+        """
+        reach = np.zeros(2) if reach is None else reach
+        return self.track(np.stack([place - reach, place + reach]), radius, net, net, kind, 1.0, drill, swell)
+
+    def pad(self, ring: np.ndarray, net: int = 0, drill: float = 0.0, kind: str = "pad", swell: float = 0.0) -> int:
         """A closed shape of copper.
 
         Args:
             ring: (P, 2), convex or not; it does not cross itself.
             net: that it may touch and belongs to; 0: a new one.
-            drill: centre and radius of a hole through it.
+            drill: radius of a hole through its middle; 0: none.
             swell: pixels by which the solder mask stays back from it; negative: it is under the mask.
 
         Returns:
@@ -124,7 +145,9 @@ class Board:
         """
         border = self.warp(np.concatenate([ring, ring[:1]]))
         net = self.root(net)
-        if _outside(border, 0.0, *self.size) or _blocked(self._nets, self._roots, border, self.clearance, net, net):
+        if _outside(border, 0.0, *self.size):
+            return 0
+        if _blocked(self._nets, self._roots, _thin(border, 0.3 * self.clearance), self.clearance, net, net):
             return 0
         outline = Outline(border[:-1])
         cover = fill(outline, self.size)
@@ -134,20 +157,14 @@ class Board:
         made = net or self._new_net()
         _paint_cover(self.copper[cover.slices], here, cover.alpha, made)
         if swell >= 0:
-            opened = self.opening[cover.slices]
-            np.maximum(opened, cover.alpha, out=opened)
+            _raise(self.opening[cover.slices], cover.alpha)
             if swell > 0:
                 _widen(self.opening, border, swell)
-        if drill is not None:
-            self.drill(*drill)
+        if drill:
+            middle = (border.min(0) + border.max(0)) / 2
+            _widen(self.drills, np.stack([middle, middle]), drill)
         self.pieces.append(Piece(kind, outline=outline))
         return made
-
-    def drill(self, centre: np.ndarray, radius: float) -> None:
-        """A hole through whatever is there; no other element may come there."""
-        centre = self.warp(np.asarray(centre, np.float64)[None])
-        line = np.repeat(centre, 2, 0)
-        _widen(self.drills, line, radius)
 
     def bare_hole(self, centre: np.ndarray, radius: float) -> bool:
         """A hole in the laminate without copper; False where something is in the way."""
@@ -157,9 +174,12 @@ class Board:
         _paint_line(self.drills, self._nets, line, radius, self._new_net())
         return True
 
-    def print_line(self, points: np.ndarray, half: float) -> None:
-        """A line of print (silk screen), on top of everything but open pads."""
-        _widen(self.silk, self.warp(np.asarray(points, np.float64)), half)
+    def print_lines(self, lines: list[np.ndarray], half: float) -> None:
+        """Lines (P, 2) of print (silk screen), on top of everything but open pads."""
+        points = self.warp(np.concatenate(lines))
+        ends = np.cumsum([len(line) for line in lines])
+        for line in np.split(points, ends[:-1]):
+            _widen(self.silk, line, half)
 
     def free(self, points: np.ndarray, reach: float) -> bool:
         """Whether nothing lies within ``reach`` pixels of a line."""
@@ -170,7 +190,7 @@ class Board:
         free = cv2.distanceTransform((self._nets == 0).astype(np.uint8), cv2.DIST_L2, 5)
         free = cv2.GaussianBlur(free, (0, 0), 1.0)  # distances to whole pixels are jagged
         alpha = np.clip(free - gap + 0.5, 0, 1).astype(np.float32)
-        count, parts, stats, _ = cv2.connectedComponentsWithStats((alpha > 0).astype(np.uint8), connectivity=4)
+        _, parts, stats, _ = cv2.connectedComponentsWithStats((alpha > 0).astype(np.uint8), connectivity=4)
         kept = stats[:, cv2.CC_STAT_AREA] >= least
         kept[0] = False
         alpha *= kept[parts]
@@ -184,8 +204,7 @@ class Board:
 
     def finish(self) -> None:
         """Drill the copper, and keep print off open copper and holes. Call it when all is placed."""
-        np.minimum(self.copper, 1 - self.drills, out=self.copper)
-        np.minimum(self.silk, 1 - np.maximum(self.drills, cv2.dilate(self.opening, np.ones((3, 3)))), out=self.silk)
+        _take_off(self.copper, self.silk, self.drills, self.opening)
 
 
 # Each kernel walks over the pixels that may lie within a reach of a segment: row by row, between the bounds of a band.
@@ -238,6 +257,38 @@ def _blocked(nets, roots, points, reach, net, other):
 
 
 @jit
+def _thin(points, step):
+    """A line without the vertices that are nearer than a step to the one before."""
+    out = np.empty_like(points)
+    out[0] = points[0]
+    count = 1
+    for k in range(1, len(points)):
+        dx, dy = points[k, 0] - out[count - 1, 0], points[k, 1] - out[count - 1, 1]
+        if dx * dx + dy * dy >= step * step or k == len(points) - 1:
+            out[count] = points[k]
+            count += 1
+    return out[:count]
+
+
+@jit
+def _raise(field, alpha):
+    for i in range(alpha.shape[0]):
+        for j in range(alpha.shape[1]):
+            if alpha[i, j] > field[i, j]:
+                field[i, j] = alpha[i, j]
+
+
+@jit
+def _take_off(copper, silk, drills, opening):
+    one = np.float32(1.0)
+    for i in range(copper.shape[0]):
+        for j in range(copper.shape[1]):
+            left = one - drills[i, j]
+            copper[i, j] = min(copper[i, j], left)
+            silk[i, j] = min(silk[i, j], left, one - opening[i, j])
+
+
+@jit
 def _free_pixels(nets, roots, alpha, net):
     """Pixels that a cover would take; 0 where it touches another net."""
     count = 0
@@ -250,16 +301,15 @@ def _free_pixels(nets, roots, alpha, net):
 
 
 @jit
-def _count_line(nets, points, half):
-    """Free pixels that a line would take."""
-    height, width = nets.shape
+def _count_line(height, width, points, half):
+    """Pixels of a line inside the frame, those of its joints more than once."""
     count = 0
     for k in range(len(points) - 1):
         ax, ay, bx, by = points[k, 0], points[k, 1], points[k + 1, 0], points[k + 1, 1]
         for i in range(max(int(min(ay, by) - half), 0), min(int(max(ay, by) + half) + 1, height)):
             first, last = _band(ax, ay, bx, by, half, i + 0.5, width)
             for j in range(first, last):
-                if nets[i, j] == 0 and _far(j + 0.5, i + 0.5, ax, ay, bx, by) <= half:
+                if _far(j + 0.5, i + 0.5, ax, ay, bx, by) <= half:
                     count += 1
     return count
 

@@ -62,6 +62,6 @@ def lines(text: str, place: np.ndarray, height: float, upright: bool = False) ->
     out = []
     for k, letter in enumerate(text):
         for stroke in GLYPHS[letter]:
-            points = (stroke + (6 * k, 0)) * (height / 6)
+            points = (stroke + np.array([6 * k, 0])) * (height / 6)
             out.append(place + (points[:, ::-1] * (1, -1) if upright else points))
     return out

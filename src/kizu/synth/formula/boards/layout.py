@@ -6,6 +6,7 @@ Tracks run in eight directions, pads lie on a grid, and everything keeps its cle
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,7 @@ import numpy as np
 from kizu.synth.formula import chance
 from kizu.synth.formula.boards import glyphs
 from kizu.synth.formula.boards.board import Board
-from kizu.synth.formula.parts.part import circle, rectangle, rounded, slot
-from kizu.synth.formula.warp import rotation
+from kizu.synth.formula.parts.part import circle, rectangle, rounded
 
 
 @dataclass
@@ -56,18 +56,19 @@ class Layout:
         angle = np.deg2rad(random.normal(0, chance.uniform(values["tilt"], random)))
         if chance.either(values["turned"], random):
             angle += random.uniform(0, 2 * np.pi)
-        self.board = Board(size, clearance, rotation(angle, (width / 2, height / 2)), int(values["least"]))
+        self.board = Board(size, clearance, float(angle), int(values["least"]))
         # What the frame sees of the board: a turned frame sees its corners too.
         c, s = abs(np.cos(angle)), abs(np.sin(angle))
         self.middle = np.array([width / 2, height / 2])
         self.half = 0.5 * np.array([c * width + s * height, s * width + c * height])
         self.ports: list[Port] = []
+        self._printed: list[np.ndarray] = []
 
     def spot(self, margin: float = 0.0) -> np.ndarray:
         """A random place on the grid, ``margin`` pixels inside the part that is seen (negative: outside, too)."""
         half = np.maximum(self.half - margin, self.pitch)
-        place = self.random.uniform(self.middle - half, self.middle + half)
-        return np.round(place / self.grid) * self.grid
+        x, y = self.middle + self.random.uniform(-1, 1, 2) * half
+        return np.array([round(x / self.grid) * self.grid, round(y / self.grid) * self.grid])
 
     def heading(self) -> np.ndarray:
         """One of the four directions along the sides."""
@@ -106,9 +107,9 @@ class Layout:
         if kind < 0.35:
             self.board.bare_hole(place, radius)
         elif kind < 0.8:
-            self.board.pad(circle(radius, place), drill=(place, radius * self.random.uniform(0.35, 0.75)), swell=2)
+            self.board.land(place, radius, drill=radius * self.random.uniform(0.35, 0.75), swell=2)
         else:
-            self.board.pad(circle(radius * 2.2, place), swell=-1)
+            self.board.land(place, radius * 2.2, swell=-1)
 
     def area(self) -> None:
         """A patch of copper with cut corners, sometimes with pins in it."""
@@ -131,7 +132,7 @@ class Layout:
         taken: list[np.ndarray] = []
         for place in centre + random.uniform(-0.6, 0.6, (int(random.integers(0, 4)), 2)) * (a, b):
             if all(np.hypot(*(place - other)) > 4 * radius for other in taken):
-                self.board.pad(circle(1.8 * radius, place), net, (place, radius), swell=0.5)
+                self.board.land(place, 1.8 * radius, net, radius, swell=0.5)
                 taken.append(place)
 
     def array(self) -> None:
@@ -147,13 +148,15 @@ class Layout:
         shape = random.choice(("round", "oblong", "square", "cut"))
         first = self.spot(-step)
         square = rounded(rectangle(-radius, -radius, radius, radius), 0.1 * radius)
-        oblong = slot(0.5 * radius, 0.95 * radius, angle=np.arctan2(across[1], across[0]))
-        usual = {"oblong": oblong, "square": square}.get(str(shape), circle(radius))
+        reach = 0.3 * radius * across if shape == "oblong" else None
         for i in range(rows):
             for j in range(columns):
                 place = first + i * gap * across + j * step * along
-                ring = square if shape == "cut" and i == j == 0 else usual  # the first pin is told by its shape
-                net = self.board.pad(ring + place, drill=(place, drill), swell=1.0)
+                # The first pin is often told by its shape.
+                if shape == "square" or (shape == "cut" and i == j == 0):
+                    net = self.board.pad(square + place, drill=drill, swell=1.0)
+                else:
+                    net = self.board.land(place, radius, drill=drill, swell=1.0, reach=reach)
                 if net:
                     self.ports.append(Port(place, net, radius))
 
@@ -221,16 +224,14 @@ class Layout:
         k = int(self.random.integers(0, len(line) - 1))
         place = line[k] + self.random.uniform(0.2, 0.8) * (line[k + 1] - line[k])
         radius = 0.5 * wide + 0.5 * self.board.clearance
-        if not self.board.pad(circle(radius, place), drill=(place, 0.5 * radius), kind="via", swell=0.5):
+        if not self.board.land(place, radius, drill=0.5 * radius, kind="via", swell=0.5):
             return None
         return None if k == 0 else np.concatenate([line[: k + 1], [place]])
 
     def via(self) -> None:
         """A plated hole to another layer."""
         place, radius = self.spot(), self.pitch * self.random.uniform(0.45, 0.75)
-        net = self.board.pad(
-            circle(radius, place), drill=(place, radius * self.random.uniform(0.4, 0.62)), kind="via", swell=0.5
-        )
+        net = self.board.land(place, radius, drill=radius * self.random.uniform(0.4, 0.62), kind="via", swell=0.5)
         if net:
             self.ports.append(Port(place, net, radius))
 
@@ -240,25 +241,32 @@ class Layout:
         half = max(0.07 * tall, 1.0)
         strokes = glyphs.lines(glyphs.word(self.random), self.spot(), tall, self.random.random() < 0.5)
         if all(self.board.free(stroke, half + self.board.clearance) for stroke in strokes):
+            net = 0
             for stroke in strokes:
-                self.board.track(stroke, half, kind="text", apart=-0.5)
+                net = self.board.track(stroke, half, net, kind="text") or net
 
     def silk(self) -> None:
         """Printed letters, boxes and rings."""
         random, place = self.random, self.spot()
-        half = max(0.06 * self.pitch, 0.6)
+        half = max(0.05 * self.pitch, 0.6)
         kind = random.random()
-        if kind < 0.5:
-            tall = random.uniform(1.4, 3) * self.pitch
-            for stroke in glyphs.lines(glyphs.word(random), place, tall, random.random() < 0.4):
-                self.board.print_line(stroke, max(0.08 * tall, 0.7))
-        elif kind < 0.85:
-            a, b = random.uniform(1, 9, 2) * self.pitch
+        if kind < 0.6:
+            tall = min(max(random.uniform(0.9, 1.8) * self.pitch, 8 * self.scale), 34 * self.scale)
+            text = glyphs.word(random)
+            upright = random.random() < 0.4
+            size = tall * np.array([len(text), 1.2] if not upright else [1.2, -len(text)])
+            box = np.sort(np.stack([place, place + size]), 0)
+            if any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in self._printed):
+                return
+            self._printed.append(box)
+            self.board.print_lines(glyphs.lines(text, place, tall, upright), max(0.07 * tall, 0.7))
+        elif kind < 0.88:
+            a, b = random.uniform(1, 7, 2) * self.pitch
             ring = rectangle(-a, -b, a, b) + place
-            self.board.print_line(np.concatenate([ring, ring[:1]]), half)
+            self.board.print_lines([np.concatenate([ring, ring[:1]])], half)
         else:
             ring = circle(random.uniform(1, 5) * self.pitch, place)
-            self.board.print_line(np.concatenate([ring, ring[:1]]), half)
+            self.board.print_lines([np.concatenate([ring, ring[:1]])], half)
 
     def route(self) -> None:
         """A track from a pad to another one, to the border or to a via of its own."""
@@ -288,7 +296,7 @@ class Layout:
             end = one.place + np.round(random.normal(0, 9, 2)) * self.pitch
             radius = max(half * 1.4, 0.5 * self.pitch)
             net = self._lead(one.place, end, one.net, 0, half, one.out)
-            if net and self.board.pad(circle(radius, end), net, (end, 0.5 * radius), "via", 0.5):
+            if net and self.board.land(end, radius, net, 0.5 * radius, "via", 0.5):
                 self.ports.append(Port(end, net, radius))
             return
         self._lead(one.place, None, one.net, 0, half, one.out)
@@ -358,5 +366,5 @@ def mitred(points: np.ndarray, distance: float) -> np.ndarray:
 def _clean(points: list[np.ndarray]) -> np.ndarray:
     """Without vertices that repeat the one before."""
     kept = [points[0]]
-    kept += [b for a, b in zip(points, points[1:], strict=False) if np.abs(b - a).max() > 1e-6]
+    kept += [b for a, b in pairwise(points) if abs(b[0] - a[0]) + abs(b[1] - a[1]) > 1e-6]
     return np.array(kept if len(kept) > 1 else [*kept, kept[0] + 1e-3])

@@ -38,8 +38,11 @@ def chip(site: Site, random: np.random.Generator, ranges: Ranges) -> list[Mark]:
         point + 0.1 * side * normal, whole, random, aspect, float(np.arctan2(normal[0], -normal[1])), rough, 0.5, 2.5
     )
     part = patch.inside(site.part)
-    far -= level(np.where(part >= 0.5, far, np.float32(-1e6)), side**2)
-    lost = np.float32(chance.uniform(ranges["face"], random) * max(float(far.max()), 1.0))
+    seen = far[part >= 0.5]
+    if len(seen) < 9:
+        return []
+    far -= level(seen, min(side**2, 0.8 * len(seen)))
+    lost = np.float32(chance.uniform(ranges["face"], random) * max(float(far[part >= 0.5].max()), 1.0))
     cut = soft(far - lost)
     return _fracture(site, patch, far, np.minimum(soft(far), part), cut, random, ranges)
 

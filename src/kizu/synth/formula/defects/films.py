@@ -14,7 +14,7 @@ from kizu.synth.formula.layers import Mark
 
 @draws("size", "aspect", "rough", "contrast", "ring", "blur", "mottle", "bright", "tint", "matt", "aligned")
 def stain(site: Site, random: np.random.Generator, ranges: Ranges) -> list[Mark]:
-    """Dried liquid or scale: part of the light is lost, more at the edge, where drying drops leave most (Deegan 1997)."""
+    """Dried liquid or scale: part of the light is lost, more at the edge, where drying drops leave most (Deegan)."""
     side = strength.side(site, ranges, random)
     contrast = chance.log_uniform(ranges["contrast"], random)
     blur = min(chance.log_uniform(ranges["blur"], random) * site.scale, 0.3 * side)

@@ -124,9 +124,9 @@ def blob(
 
 
 def level(field: np.ndarray, area: float) -> np.float32:
-    """The value that ``area`` pixels of a field lie above (every second row and column of a large one is looked at)."""
-    step = 1 if field.size < 16_384 else 2
-    values = field[::step, ::step].ravel()
+    """The value that ``area`` pixels of a field lie above; of a large field (h, w), a quarter is looked at."""
+    step = 1 if field.size < 16_384 or field.ndim < 2 else 2
+    values = field[::step, ::step].ravel() if step > 1 else field.ravel()
     count = int(np.clip(round(area / step**2), 1, len(values) - 1))
     return np.partition(values, len(values) - count)[len(values) - count]
 

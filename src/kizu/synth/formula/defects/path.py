@@ -107,7 +107,10 @@ class Line:
         # Lines are often thinner than a pixel is wide: without the mean over the pixel they would be dotted.
         breadth = round((_ENTRIES - 1) / (2 * span * max(self.half, 0.05))) | 1
         if breadth > 1:
-            sums = np.concatenate([[0.0], np.cumsum(np.pad(values, breadth // 2))])
+            reach = breadth // 2
+            sums = np.zeros(_ENTRIES + breadth)
+            sums[reach + 1 : reach + 1 + _ENTRIES] = np.cumsum(values)
+            sums[reach + 1 + _ENTRIES :] = sums[reach + _ENTRIES]
             values = (sums[breadth:] - sums[:-breadth]) / breadth
         out = np.empty(self.stroke.across.shape, np.float32)
         weights = np.ones(2) if weights is None else weights

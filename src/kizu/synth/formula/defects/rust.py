@@ -11,8 +11,8 @@ from kizu.synth.formula.defects.registry import Ranges, draws
 from kizu.synth.formula.defects.site import Site
 from kizu.synth.formula.layers import Mark
 
-_DARK = np.array([0.075, 0.032, 0.018], np.float32)  # old rust, linear RGB
-_FRESH = np.array([0.38, 0.135, 0.035], np.float32)
+_DARK = np.array([0.045, 0.02, 0.012], np.float32)  # old rust, linear RGB
+_FRESH = np.array([0.24, 0.08, 0.02], np.float32)
 
 
 @draws("size", "aspect", "rough", "contrast", "cover", "fresh", "halo", "aligned")

@@ -11,6 +11,8 @@ from kizu.synth.formula.outline import Outline
 from kizu.synth.formula.raster import Cover, fill
 from kizu.synth.formula.surfaces.surface import Surface
 
+_TRIES = 32  # places on an outline, of which the first inside the frame is taken
+
 
 @dataclass
 class Site:
@@ -112,15 +114,18 @@ class Site:
         """A place on the outline inside the frame, the normal there, and its ring."""
         if self.outline is None:
             return None
-        for _ in range(8):
-            ring = self.outline.ring(int(random.integers(len(self.outline))) if inner else 0)
-            steps = np.roll(ring, -1, 0) - ring
-            lengths = np.hypot(steps[:, 0], steps[:, 1])
-            k = min(int(np.searchsorted(np.cumsum(lengths), random.uniform(0, lengths.sum()))), len(ring) - 1)
-            point = ring[k] + random.uniform() * steps[k]
-            if 0 <= point[0] < self.size[1] and 0 <= point[1] < self.size[0] and lengths[k] > 0:
-                return point, _sign(self.outline) * np.array([steps[k, 1], -steps[k, 0]]) / lengths[k], ring
-        return None
+        ring = self.outline.ring(int(random.integers(len(self.outline))) if inner else 0)
+        steps = np.roll(ring, -1, 0) - ring
+        lengths = np.hypot(steps[:, 0], steps[:, 1])
+        ends = np.cumsum(lengths)
+        places = np.minimum(np.searchsorted(ends, random.uniform(0, ends[-1], _TRIES)), len(ring) - 1)
+        points = ring[places] + random.uniform(0, 1, (_TRIES, 1)) * steps[places]
+        seen = (points >= 0).all(1) & (points < self.size[::-1]).all(1) & (lengths[places] > 0)
+        if not seen.any():
+            return None
+        first = int(np.argmax(seen))
+        k = places[first]
+        return points[first], _sign(self.outline) * np.array([steps[k, 1], -steps[k, 0]]) / lengths[k], ring
 
 
 def _sign(outline: Outline) -> float:

@@ -13,6 +13,7 @@ from kizu.synth.formula.defects.registry import Ranges
 from kizu.synth.formula.defects.site import Site
 
 _FLOOR = 0.03  # of slopes and of relative albedo
+_MOST = 0.16  # texture stronger than this would make every defect black
 
 
 def side(site: Site, ranges: Ranges, random: np.random.Generator) -> float:
@@ -47,8 +48,14 @@ def slope(site: Site, contrast: float, most: float = 1.2) -> float:
 
 
 def tone(site: Site, contrast: float) -> float:
-    """The share of light that is lost, 0..1, where the albedo stands out from its grain by a contrast."""
-    return float(1 - np.exp(-contrast * np.hypot(site.surface.grain, _FLOOR)))
+    """The share of light that is lost, 0..1, where the albedo stands out from the surface's texture by a contrast.
+
+    The relief makes texture too, more of it on metals, whose highlights change fast with the slope.
+    """
+    surface = site.surface
+    shaded = 0.5 * surface.relief * (1 + surface.metal)
+    noise = min(np.sqrt(surface.grain**2 + shaded**2 + _FLOOR**2), _MOST)
+    return float(1 - np.exp(-contrast * noise))
 
 
 def direction(site: Site, ranges: Ranges, random: np.random.Generator) -> float:

@@ -48,7 +48,7 @@ def _groove(
     half = np.maximum(0.5 * width * swell * curves.taper(count, 0.12, random.uniform(0.1, 0.5), 0.4), 0.6)
     lines = [(points, half)]
     share = chance.uniform(ranges["gap"], random)
-    if share > 0.05:
+    if share > 0.05 and count > 8:
         lines = curves.gaps(lines[0], int(random.integers(1, 4)), share, random) or lines
     lip = chance.uniform(ranges["lip"], random)
     line = drawn(*together(*zip(*lines, strict=True)), site.size, 0.9 * float(half.max()) + 1.5)

@@ -5,7 +5,6 @@ Geometry and labels come first (what cannot be seen well enough is not placed), 
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -47,23 +46,20 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
         day = values["scene"]["day"]
         one.rig = light.jitter(one.rig, random, day)
         one.camera = cameras.jitter(one.camera, random, day)
-    ground = bank.make(one.ground.name, one.ground.params, size, one.channels, generator(seed, Stream.SURFACE, index))
-    if one.kind == "surface":
-        shape = form.relief(one.form, size, random)
-        if shape is not None:
-            ground.layers.height += shape
+    ground = _ground(one, size, seed, index)
     placing = Placing(values, size, one, ground, names(values), generator(seed, Stream.DEFECT, index))
     placing.fill(random)
     image = _expose(values, one, ground, placing, seed, index)
     instances = placing.scene.labels()
     contrast = contrasts(image, instances)
-    if values["match"]["contrasts"] and placing.drawn:
+    again = bool(values["match"]["contrasts"] and placing.drawn)
+    if again:
         placing.restrain(contrast, values["match"]["contrasts"], random)
-        image = _expose(values, one, ground, placing, seed, index)
-        contrast = contrasts(image, instances)
-    unseen = placing.forget_unseen(contrast, values["label"]["contrast"])
-    if unseen:
+    elif placing.forget_unseen(contrast, values["label"]["contrast"]):
         instances = placing.scene.labels()
+        again = True
+    if again:
+        image = _expose(values, one, _ground(one, size, seed, index), placing, seed, index)
         contrast = contrasts(image, instances)
     instances = instances.replace(attributes=instances.attributes | {"contrast": np.round(contrast, 3)})
     meta = {"scene": one.kind, "ground": one.ground.name, "light": one.rig.main.kind, "clean": placing.clean}
@@ -75,14 +71,24 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
     return Picture(image, instances, meta, one.camera.quality)
 
 
+def _ground(one: Product, size: tuple[int, int], seed: int, index: int) -> Surface:
+    """What fills the frame of a picture, the same at each call."""
+    random = generator(seed, Stream.SURFACE, index)
+    ground = bank.make(one.ground.name, one.ground.params, size, one.channels, random)
+    shape = form.relief(one.form, size, random) if one.kind == "surface" else None
+    if shape is not None:
+        ground.layers.height += shape
+    return ground
+
+
 def _expose(
     values: dict[str, Any], one: Product, ground: Surface, placing: Placing, seed: int, index: int
 ) -> np.ndarray:
-    """Light and camera on what was placed; called twice where contrasts are matched."""
-    again = bool(values["match"]["contrasts"])
-    layers = copy.deepcopy(ground.layers) if again else ground.layers
+    """Light and camera on what was placed; the ground's layers are used up."""
+    layers = ground.layers
     for mark in placing.marks:
-        mark.apply(layers)
+        if mark is not None:
+            mark.apply(layers)
     for body in placing.bodies:
         lay(layers, body, one.rig)
     radiance = light.shade(layers, one.rig)
@@ -96,7 +102,8 @@ def lay(layers: Layers, body: Body, rig: light.Rig) -> None:
     cover, own = body.cover, body.surface.layers
     if own.size != cover.alpha.shape:
         own = widen(own, body.dressed, cover)
-    for mark in body.marks:
+    marks = [mark for mark in body.marks if mark is not None]
+    for mark in marks:
         if mark.cut is not None:
             cover = carve(cover, Cover(mark.cover.x, mark.cover.y, mark.cut))
     shadow.cast(layers, cover, body.lift, rig)
@@ -110,7 +117,7 @@ def lay(layers: Layers, body: Body, rig: light.Rig) -> None:
     layers.lay(rounded, cover)
     for fitting in body.fittings:
         _fit(layers, body, fitting)
-    for mark in body.marks:
+    for mark in marks:
         mark.apply(layers, cover)
 
 

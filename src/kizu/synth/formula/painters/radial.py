@@ -5,15 +5,18 @@ class 7 is the same in all pictures and whatever the number of classes. What dif
 greys and the place, and, where the preset says so, size, turn and bend.
 
 Three masks, as SegRCDB has them: m1 the lines alone, m2 what lies between the first and the last polygon, m3 the inside of
-the last polygon; in m2 and m3 the outermost line belongs to the mask, lines end where the mask ends, and a figure hides what
-lies behind it in the picture just as in the labels. A figure of m2 with a single polygon has no ring and is filled.
+the last polygon. A figure hides what lies behind it in the picture just as in the labels (unless ``look.solid`` is off: then
+those of m1 are wire). In m2 and m3 the outermost line belongs to the mask, and lines end where the mask ends. A figure of m2
+with a single polygon has no ring and is filled.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from kizu.core.errors import KizuError
@@ -30,6 +33,7 @@ CHOICES = {
     "contour.step": ("rcdb", "visualatom"),
     "size.law": ("class", "power"),
 }
+_NOTHING = np.zeros((0, 0), np.float32)
 _TRIES = 3  # places that a figure is tried at
 
 
@@ -61,22 +65,22 @@ class Shape:
     beta: float | None
 
     @classmethod
-    def draw(cls, u: np.ndarray, table: dict[str, Any]) -> Shape:
-        """From uniform numbers (10,) and the ``[contour]`` table of a preset."""
+    def draw(cls, u: list[float], table: dict[str, Any]) -> Shape:
+        """From 11 uniform numbers and the ``[contour]`` table of a preset."""
 
         def even(name: str, k: int) -> float:
             low, high = table[name]
-            return low + float(u[k]) * (high - low)
+            return low + u[k] * (high - low)
 
         def whole(name: str, k: int) -> int:
             low, high = table[name]
-            return min(int(low + float(u[k]) * (high - low + 1)), int(high))
+            return min(int(low + u[k] * (high - low + 1)), int(high))
 
         low, high = table["vertices"]
         vertices = whole("vertices", 0)
         if table["mean"]:  # exponential, cut at both ends: the inverse of its distribution function
-            near, far = np.exp(-low / table["mean"]), np.exp(-high / table["mean"])
-            vertices = int(np.clip(-table["mean"] * np.log(near - u[0] * (near - far)), low, high))
+            near, far = math.exp(-low / table["mean"]), math.exp(-high / table["mean"])
+            vertices = min(max(int(-table["mean"] * math.log(near - u[0] * (near - far))), int(low)), int(high))
         sines = None
         if table["step"] == "visualatom":
             first, last = (int(v) for v in table["frequencies"])
@@ -106,13 +110,18 @@ class Shape:
 
 def _aspect(table: dict[str, Any], u: float, v: float) -> tuple[float, float]:
     low, high = table["aspect"]
-    return low + float(u) * (high - low), low + float(v) * (high - low)
+    return low + u * (high - low), low + v * (high - low)
 
 
-def shapes(values: dict[str, Any], seed: int, wanted: np.ndarray) -> dict[int, Shape]:
-    """The parameters of some classes of a seed."""
-    uniform = generator(seed, Stream.PRODUCT).random((int(values["scene"]["classes"]), 11))
-    return {k: Shape.draw(uniform[k], values["contour"]) for k in set(wanted.tolist())}
+class Classes:
+    """The shapes of the classes of a seed, made when they are asked for."""
+
+    def __init__(self, values: dict[str, Any], seed: int):
+        self.table = values["contour"]
+        self.uniform = generator(seed, Stream.PRODUCT).random((int(values["scene"]["classes"]), 11))
+
+    def __getitem__(self, kind: int) -> Shape:
+        return Shape.draw(self.uniform[kind].tolist(), self.table)
 
 
 def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) -> Picture:
@@ -121,13 +130,12 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
     scene = values["scene"]
     kinds = random.integers(0, int(scene["classes"]), chance.whole(scene["instances"], random))
     inner = random.integers(0, int(scene["classes"]), len(kinds) * int(values["tree"]["count"][1]))
-    known = shapes(values, seed, np.concatenate([kinds, inner]) if values["tree"]["inside"] else kinds)
+    known = Classes(values, seed)
     canvas = Canvas(values, size, random)
     spare = iter(inner.tolist())
     for kind in kinds.tolist():
         canvas.place(kind, known, spare)
-    image = np.clip(canvas.finish() + 0.5, 0, 255).astype(np.uint8)
-    return Picture(image, canvas.scene.labels(), {"mode": values["mode"]})
+    return Picture(cv2.convertScaleAbs(canvas.finish()), canvas.scene.labels(), {"mode": values["mode"]})
 
 
 class Canvas:
@@ -166,9 +174,8 @@ class Canvas:
             keep = shape.polygons - 1 - np.arange(count)[::-1] * shape.polygons // count
         out = contours.nested(
             vertices, shape.polygons, shape.radius, shape.noise, shape.width, shape.aspect, random, shape.sines,
-            shape.beta,
+            shape.beta, keep,
         )  # fmt: skip
-        out = out if keep is None else out[keep]
         bend = chance.uniform(place["bend"], random)
         if bend:
             wave = contours.waves(vertices, 1.5, random, 2, 6)[0]
@@ -176,20 +183,19 @@ class Canvas:
         matrix = np.diag([factor, factor * chance.uniform(place["stretch"], random)])
         if place["rotate"]:
             a = random.uniform(0, 2 * np.pi)
-            matrix = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) @ matrix
-        return out @ matrix.T
+            matrix = np.array([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]]) @ matrix
+        elif matrix[0, 0] == matrix[1, 1] == 1:
+            return out
+        return (out.reshape(-1, 2) @ matrix.T).reshape(out.shape)
 
-    def cover(self, figure: np.ndarray) -> Cover:
-        """What the mask of polygons is made of."""
-        if self.mode == "m1":
-            return lines.traced(figure, self.size)
-        return lines.outlined(
-            [figure[-1], figure[0]] if self.mode == "m2" and len(figure) > 1 else [figure[-1]], self.size
-        )
+    def outline(self, figure: np.ndarray) -> Cover:
+        """What a figure hides: the inside of its last polygon, or the ring of m2."""
+        ring = self.mode == "m2" and len(figure) > 1
+        return lines.outlined([figure[-1], figure[0]] if ring else [figure[-1]], self.size)
 
     # --- placing --------------------------------------------------------------------------------------------------
 
-    def place(self, kind: int, known: dict[int, Shape], spare) -> None:
+    def place(self, kind: int, known: Classes, spare) -> None:
         """A figure of a class with its levels, and sometimes with smaller figures inside."""
         size, random = self.values["size"], self.random
         radius = None
@@ -218,41 +224,68 @@ class Canvas:
     def add(self, figure: np.ndarray, kind: int, parent: int = -1, level: int = 0) -> int:
         """Admit a placed figure and draw it; the number of its node, or -1 where it is refused."""
         look, random = self.values["look"], self.random
-        cover = self.cover(figure)
-        node = Node(cover, kind, parent, self.values["scene"]["floor"], {"level": level})
+        node = Node(self.outline(figure), kind, parent, self.values["scene"]["floor"], {"level": level})
+        if self.mode == "m1":
+            return self.add_lines(figure, node)
         number = self.scene.add(node, self.below)
         if number < 0:
             return -1
-        low, high = look["grey"]
-        greys = np.floor(random.uniform(low, high + 1, len(figure))).astype(np.float32)
-        if self.mode == "m1":
-            shade, alpha = np.zeros_like(cover.alpha), np.zeros_like(cover.alpha)
-            lines.draw(figure, greys, cover.x, cover.y, shade, alpha)
-            self.lay(node.cover, shade, False)
-            return number
+        cover = node.cover
+        if self.below:
+            cover = self.visible(cover, number)
         tone = self.tone()
         shade = np.full(cover.alpha.shape, tone, np.float32)
         up = number
         for place in self.levels(figure):
-            inner = self.cover(figure[: place + 1])
-            child = self.scene.add(Node(inner, kind, up, 0.0, {"level": level + 1}))
+            inner = Node(self.outline(figure[: place + 1]), kind, up, 0.0, {"level": level + 1})
+            child = self.scene.add(inner)
             if child >= 0:
                 tone = self.tone()
-                there = shade[inner.y - cover.y :, inner.x - cover.x :][: inner.alpha.shape[0], : inner.alpha.shape[1]]
-                there += inner.alpha * (np.float32(tone) - there)
+                y, x = inner.cover.y - cover.y, inner.cover.x - cover.x
+                there = shade[y : y + inner.cover.alpha.shape[0], x : x + inner.cover.alpha.shape[1]]
+                there += inner.cover.alpha * (np.float32(tone) - there)
                 up, level = child, level + 1
+        low, high = look["grey"]
+        greys = np.floor(random.uniform(low, high + 1, len(figure))).astype(np.float32)
         if look["contrast"]:
             # Round the circle of greys, so that no line is nearer to the tone than that.
             away = look["contrast"] + greys / 256 * (256 - 2 * look["contrast"])
             greys = ((tone + away) % 256).astype(np.float32)
-        lines.draw(figure, greys, cover.x, cover.y, shade, np.zeros((0, 0), np.float32))
-        if parent >= 0:  # it was cut to its parent's box
-            part = node.cover
-            shade = np.ascontiguousarray(
-                shade[part.y - cover.y :, part.x - cover.x :][: part.alpha.shape[0], : part.alpha.shape[1]]
-            )
-        self.lay(node.cover, shade, True)
+        lines.draw(figure, greys, cover.x, cover.y, shade, _NOTHING)
+        self.lay(cover, shade)
         return number
+
+    def add_lines(self, figure: np.ndarray, node: Node) -> int:
+        """The same for m1: the mask is of the lines; the rest of a solid figure hides others, but has no label."""
+        solid = self.values["look"]["solid"]
+        body = node.cover if solid else lines.traced(figure, self.size)
+        if not body.alpha.size or (self.below and self.scene.free(body) < self.scene.least):
+            return -1
+        low, high = self.values["look"]["grey"]
+        greys = np.floor(self.random.uniform(low, high + 1, len(figure))).astype(np.float32)
+        # Wire lies on black: its share of what lies below comes in when it is laid.
+        shade = np.full(body.alpha.shape, self.tone() if solid else 0, np.float32)
+        drawn = np.zeros_like(shade)
+        lines.draw(figure, greys, body.x, body.y, shade, drawn)
+        node.cover = Cover(body.x, body.y, np.minimum(drawn, body.alpha), body.truncated)
+        hull = Node(body, -1)
+        if self.below or not solid:
+            number = self.scene.add(node, self.below)
+            if number >= 0 and solid:
+                self.scene.add(hull, True)
+        else:
+            number = -1
+            if np.count_nonzero(node.cover.mask) >= self.scene.least:
+                node.parent = self.scene.add(hull)
+                number = self.scene.add(node) if node.parent >= 0 else -1
+        if number >= 0:
+            self.lay(body, shade if solid else shade / np.maximum(drawn, 1e-6))
+        return number
+
+    def visible(self, cover: Cover, number: int) -> Cover:
+        """The box of a cover in which its node is seen, one pixel more for what mixes at the edges: only that is drawn."""
+        x0, y0, x1, y1 = _box_of(self.scene.owner, number + 1, cover.x, cover.y, *cover.alpha.shape)
+        return Cover(cover.x + x0, cover.y + y0, np.ascontiguousarray(cover.alpha[y0:y1, x0:x1]), cover.truncated)
 
     def tone(self) -> float:
         """Grey of an inside: dark, or flat."""
@@ -262,7 +295,9 @@ class Canvas:
     def levels(self, figure: np.ndarray) -> list[int]:
         """Polygons inside the last one that are labelled too, from the outside in."""
         count = chance.whole(self.values["tree"]["levels"], self.random)
-        reach = np.sqrt((figure - figure.mean(1, keepdims=True)) ** 2).mean((1, 2))
+        if not count or len(figure) == 1:
+            return []
+        reach = np.sqrt(((figure - figure[-1].mean(0)) ** 2).sum(2).mean(1))
         out: list[int] = []
         last = len(figure) - 1
         for _ in range(count):
@@ -274,30 +309,47 @@ class Canvas:
             last = place
         return out
 
-    def lay(self, cover: Cover, shade: np.ndarray, opaque: bool) -> None:
+    def lay(self, cover: Cover, shade: np.ndarray) -> None:
         """Put a drawn figure on, or under, what is there."""
-        here = self.frame[cover.slices]
         alpha = np.ascontiguousarray(cover.alpha)
         if self.below:
-            _under(here, self.open[cover.slices], shade, alpha, opaque)
+            _under(self.frame, self.open, cover.x, cover.y, shade, alpha)
         else:
-            _over(here, shade, alpha, opaque)
+            _over(self.frame, cover.x, cover.y, shade, alpha)
 
 
 @jit
-def _over(frame, shade, alpha, opaque):
+def _over(frame, x, y, shade, alpha):
     for i in range(alpha.shape[0]):
+        row = frame[y + i][x : x + alpha.shape[1]]
         for j in range(alpha.shape[1]):
-            a = alpha[i, j]
-            light = a * shade[i, j] if opaque else shade[i, j]
-            frame[i, j] = light + (np.float32(1.0) - a) * frame[i, j]
+            row[j] += alpha[i, j] * (shade[i, j] - row[j])
 
 
 @jit
-def _under(frame, left, shade, alpha, opaque):
+def _under(frame, left, x, y, shade, alpha):
     for i in range(alpha.shape[0]):
+        row, rest = frame[y + i][x : x + alpha.shape[1]], left[y + i][x : x + alpha.shape[1]]
         for j in range(alpha.shape[1]):
-            a = alpha[i, j]
-            light = a * shade[i, j] if opaque else shade[i, j]
-            frame[i, j] += left[i, j] * light
-            left[i, j] *= np.float32(1.0) - a
+            share = alpha[i, j] * rest[j]
+            row[j] += share * shade[i, j]
+            rest[j] -= share
+
+
+@jit
+def _box_of(owner, value, x, y, height, width):
+    """Inside a box of (height, width) at (x, y): the box XYXY of the pixels of one owner, one pixel wider."""
+    value = np.int32(value)
+    columns = np.zeros(width, np.int32)
+    y0, y1 = height, 0
+    for i in range(height):
+        row = owner[y + i][x : x + width]
+        found = np.int32(0)
+        for j in range(width):
+            hit = np.int32(row[j] == value)
+            columns[j] |= hit
+            found |= hit
+        if found:
+            y0, y1 = min(y0, i), i + 1
+    seen = np.flatnonzero(columns)
+    return max(seen[0] - 1, 0), max(y0 - 1, 0), min(seen[-1] + 2, width), min(y1 + 1, height)

@@ -14,8 +14,17 @@ import numpy as np
 
 from kizu.core.errors import KizuError
 from kizu.synth.formula.surfaces import (
-    boards, ceramics, cut_metal, grounds, minerals, plastics, prints, raw_metal, textiles, wood,
-)  # fmt: skip
+    boards,
+    ceramics,
+    cut_metal,
+    grounds,
+    minerals,
+    plastics,
+    prints,
+    raw_metal,
+    textiles,
+    wood,
+)
 from kizu.synth.formula.surfaces.material import Material
 from kizu.synth.formula.surfaces.surface import Surface
 
@@ -44,7 +53,7 @@ def make(
 
     Args:
         params: of :func:`draw` for the same material. ``heading``, where there is one, may be turned with a part.
-        size: (H, W) in pixels, 8 or more a side.
+        size: (H, W) in pixels, 1 or more a side.
         channels: 1 (grey) or 3 (linear RGB).
 
     Raises:
@@ -52,13 +61,15 @@ def make(
     """
     found = _find(material)
     if min(size) < 1 or channels not in (1, 3):
-        raise KizuError(f"material {material}: a piece of {size[0]} x {size[1]} pixels with {channels} channels; "
-                        "take 1 or more pixels a side and 1 or 3 channels")  # fmt: skip
+        raise KizuError(
+            f"material {material}: a piece of {size[0]} x {size[1]} pixels with {channels} channels; "
+            "take 1 or more pixels a side and 1 or 3 channels"
+        )
     try:
         surface = found.make(params, (int(size[0]), int(size[1])), channels, random)
     except KeyError as error:
         raise KizuError(
-            f"material {material}: no parameter {error} in {sorted(params)}; take those that bank.draw({material!r}) gives"
+            f"material {material}: parameter {error} is missing from {sorted(params)}; take what bank.draw gives for it"
         ) from error
     surface.material = material
     return surface

@@ -40,7 +40,7 @@ def make_laminate(params: dict[str, Any], size: tuple[int, int], channels: int, 
     angle, pitch, table = turned(params, random, 0.002), params["pitch"], pattern("plain")
     height, shade, _ = weave(straight(size, angle), table, tuple(pitch), params["threads"], random)
     shade *= np.float32(params["cloth"] / 0.25)
-    height *= np.float32(0.6 * params["relief"] * min(pitch))
+    height *= np.float32(0.8 * params["relief"] * min(pitch))
     add_smooth(shade, params["grain"], params["tone"], random)
     bumps(height, 2.2 * params["grain"], 0.5 * params["relief"], random)
     uneven(shade, params, random)

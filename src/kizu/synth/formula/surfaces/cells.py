@@ -1,4 +1,4 @@
-"""Cellular noise: grains, pebbles and bubbles about random points (Worley, "A cellular texture basis function", 1996)."""
+"""Cellular noise: grains, pebbles, bubbles about random points (Worley, "A cellular texture basis function", 1996)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def draw_magnetic_tile(random: np.random.Generator, scale: float) -> dict[str, A
     """Ground ferrite: fine grain, faint lines (mostly upright) of the wheel, blotches."""
     upright = np.pi / 2 if chance.either(0.8, random) else 0.0
     return {
-        "colour": colours.vary((0.15, 0.15, 0.152), random, 0.25, 0.012),
+        "colour": colours.vary((0.15, 0.15, 0.152), random, 0.25, 0.008),
         "heading": float(upright + random.normal(0, 0.012)),
         "grain": chance.log_uniform((1.3, 2.0), random) * scale,
         "tone": chance.log_uniform((0.05, 0.11), random),

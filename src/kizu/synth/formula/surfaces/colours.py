@@ -46,7 +46,7 @@ def metal(random: np.random.Generator, names: Sequence[str] = tuple(METALS)) -> 
     """Reflectance of a metal; the red and yellow ones are rarer than steel and aluminium."""
     weights = np.array([_PURE.get(name, 1.0) for name in names])
     name = names[int(random.choice(len(names), p=weights / weights.sum()))]
-    return vary(METALS[name], random, 0.12, 0.015)
+    return vary(METALS[name], random, 0.12, 0.008)
 
 
 def blend(one: Sequence[float], other: Sequence[float], share: float) -> list[float]:

@@ -58,11 +58,11 @@ def draw_ground(random: np.random.Generator, scale: float) -> dict[str, Any]:
     return {
         "colour": colours.metal(random, ("steel", "stainless", "titanium")),
         "heading": heading(random),
-        "width": chance.log_uniform((1.0, 1.8), random) * scale,
-        "length": chance.log_uniform((10, 40), random) * scale,
+        "width": chance.log_uniform((1.0, 1.5), random) * scale,
+        "length": chance.log_uniform((10, 45), random) * scale,
         "fan": chance.uniform((0.01, 0.07), random),
-        "tone": chance.log_uniform((0.06, 0.16), random),
-        "relief": chance.log_uniform((0.04, 0.12), random),
+        "tone": chance.log_uniform((0.05, 0.12), random),
+        "relief": chance.log_uniform((0.03, 0.08), random),
         "roughness": chance.uniform((0.22, 0.42), random),
         **unevenness(random, scale),
     }
@@ -75,7 +75,7 @@ def make_ground(params: dict[str, Any], size: tuple[int, int], channels: int, ra
     for side in (-1, 1):
         field = straight(size, angle + side * params["fan"])
         long_ = params["length"] * (1.0 if side < 0 else 2.2)
-        streaks(lines, field, params["width"] * (1.0 if side < 0 else 1.4), long_, 0.7, random, heavy=True)
+        streaks(lines, field, params["width"] * (1.0 if side < 0 else 1.3), long_, 0.7, random, heavy=side > 0)
     streaks(shade, field, 6 * params["width"], 9 * params["length"], 0.3 * params["tone"], random)
     shade += np.float32(params["tone"]) * lines
     uneven(shade, params, random)

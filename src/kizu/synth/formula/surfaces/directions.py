@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from kizu.core.jit import jit
@@ -27,9 +28,9 @@ class Field:
     high: tuple[float, float]
     closed: bool = False
 
-    def moved(self, u: np.ndarray, reach: float) -> Field:
-        """With other values across, which differ from these by less than ``reach``."""
-        return Field(u, self.v, (self.low[0] - reach, self.low[1]), (self.high[0] + reach, self.high[1]), self.closed)
+    def moved(self, u: np.ndarray) -> Field:
+        """With other values across."""
+        return Field(u, self.v, (float(u.min()), self.low[1]), (float(u.max()), self.high[1]), self.closed)
 
 
 def straight(size: tuple[int, int], heading: float) -> Field:
@@ -125,8 +126,17 @@ def streaks(
         table *= np.abs(table) * np.float32(0.58)
     if field.closed:
         table[:, -1] = table[:, 0]
-    _streaks(out, field.u, field.v, table * np.float32(amplitude), shift, 1 / step, margin - field.low[0] / step,
-             1 / length, -field.low[1] / length)  # fmt: skip
+    table *= np.float32(amplitude)
+    coarse = 4 if width >= 10 and min(out.shape) >= 32 else 1
+    if coarse == 1:
+        here, u, v = out, field.u, field.v
+    else:  # wide lines are smooth: every fourth pixel is enough
+        half = coarse // 2
+        u, v = (np.ascontiguousarray(a[half::coarse, half::coarse]) for a in (field.u, field.v))
+        here = np.zeros(u.shape, np.float32)
+    _streaks(here, u, v, table, shift, 1 / step, margin - field.low[0] / step, 1 / length, -field.low[1] / length)
+    if coarse > 1:
+        out += cv2.resize(here, out.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _bell(table: np.ndarray, sigma: float) -> np.ndarray:
@@ -135,7 +145,8 @@ def _bell(table: np.ndarray, sigma: float) -> np.ndarray:
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
     weights /= np.sqrt((weights**2).sum())
     out = np.empty_like(table)
-    _filter(np.concatenate([table[:reach], table, table[-reach:]]), weights.astype(np.float32), out)
+    around = np.arange(-reach, len(table) + reach) % len(table)
+    _filter(table[around], weights.astype(np.float32), out)
     return out
 
 

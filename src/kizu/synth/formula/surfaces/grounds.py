@@ -102,23 +102,20 @@ def _plain(codes: tuple[str, ...], roughness: tuple[float, float], relief: tuple
 
 
 MATERIALS = (
-    Material("belt", "conveyor belt", draw_belt, make_belt, ground=True),
+    Material("belt", "conveyor belt", draw_belt, make_belt),
     Material(
         "black_mat",
         "black matt ground",
         *_plain(("#141415", "#1c1d1f", "#101112"), (0.75, 0.95), (0.03, 0.1), 1.0),
-        ground=True,
     ),
     Material(
         "white_table",
         "white table",
         *_plain(("#eeeeea", "#e2e2df", "#f4f3ef"), (0.3, 0.7), (0.006, 0.03), 0.0),
-        ground=True,
     ),
     Material(
         "tray",
         "plastic tray",
         *_plain(("#1d5fa5", "#2a6fb5", "#174a8a", "#2f7d6a", "#8c8f92"), (0.3, 0.55), (0.04, 0.14), 0.0),
-        ground=True,
     ),
 )

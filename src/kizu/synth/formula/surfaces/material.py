@@ -27,14 +27,12 @@ class Material:
         title: what it is, for people.
         draw: ``draw(random, scale)``, parameters of one product's material (JSON-able); lengths in pixels of the frame.
         make: ``make(params, size, channels, random)``, one piece of it.
-        ground: it serves as what parts lie on, too.
     """
 
     name: str
     title: str
     draw: Callable[[np.random.Generator, float], dict[str, Any]]
     make: Callable[[dict[str, Any], tuple[int, int], int, np.random.Generator], Surface]
-    ground: bool = False
 
 
 def assemble(

@@ -34,7 +34,7 @@ def draw_granite(random: np.random.Generator, scale: float) -> dict[str, Any]:
     return {
         "minerals": [colours.vary(colours.linear(code), random, 0.05, 0.015) for code in GRANITES[name]],
         "shares": shares.round(4).tolist(),
-        "grain": chance.log_uniform((4.5, 12), random) * scale,
+        "grain": chance.log_uniform((3.5, 10), random) * scale,
         "mica": chance.uniform((1.1, 1.9), random),
         "tone": chance.log_uniform((0.02, 0.06), random),
         "relief": chance.log_uniform((0.006, 0.02), random),
@@ -50,13 +50,12 @@ def make_granite(params: dict[str, Any], size: tuple[int, int], channels: int, r
     # No two grains of a mineral are quite alike: places between the minerals' own on the ramp.
     values = np.repeat(np.arange(5), counts) + 0.35 * (np.arange(counts.sum()) * 0.618 % 1 - 0.5)
     place = grains(size, grain, random, values[:256])
-    height, shade, flecks = (np.zeros(size, np.float32) for _ in range(3))
-    add_smooth(flecks, 0.55 * grain, 1.0, random)
-    flecks -= np.float32(params["mica"])
-    np.clip(flecks * np.float32(5), 0, 1, out=flecks)
-    place *= 1 - flecks
+    # Flecks of mica, on which the place on the ramp falls to 0, lie where a noise is high.
+    bright, shade = np.full(size, 1 + 5 * params["mica"], np.float32), np.zeros(size, np.float32)
+    add_smooth(bright, 0.55 * grain, 5.0, random)
+    place *= np.clip(bright, 0, 1, out=bright)
     add_smooth(shade, max(0.3 * grain, 1.3), params["tone"], random)
-    height += shade * np.float32(RISE * params["relief"] * max(0.3 * grain, 1.3) / params["tone"])
+    height = shade * np.float32(RISE * params["relief"] * max(0.3 * grain, 1.3) / params["tone"])
     uneven(shade, params, random)
     ramp = [
         colours.row(c, params["roughness"] + (0.08 if k == 0 else 0.0), 0.0) for k, c in enumerate(params["minerals"])
@@ -96,6 +95,6 @@ def make_concrete(params: dict[str, Any], size: tuple[int, int], channels: int, 
 
 
 MATERIALS = (
-    Material("granite", "polished granite", draw_granite, make_granite, ground=True),
-    Material("concrete", "concrete", draw_concrete, make_concrete, ground=True),
+    Material("granite", "polished granite", draw_granite, make_granite),
+    Material("concrete", "concrete", draw_concrete, make_concrete),
 )

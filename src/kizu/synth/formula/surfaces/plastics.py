@@ -151,12 +151,13 @@ def draw_foam(random: np.random.Generator, scale: float) -> dict[str, Any]:
 def make_foam(params: dict[str, Any], size: tuple[int, int], channels: int, random: np.random.Generator) -> Surface:
     """One piece of foam."""
     bubble = params["bubble"]
-    first, _ = cells(size, bubble, random, 1.0)
-    # A hollow with a floor; beyond 0.6 of a cell's width stands the wall.
-    hollow = np.minimum(first * np.float32(1.7), 1)
-    hollow *= hollow
-    height = hollow * np.float32(params["relief"] * bubble * 0.42)
-    shade = (hollow - np.float32(0.7)) * np.float32(params["depth"])
+    first, second = cells(size, bubble, random, 1.0)
+    # Walls stand where two bubbles meet; small bubbles are shallow.
+    wall = np.minimum((second - first) * np.float32(1.5), 1)
+    wall -= 1
+    wall *= wall
+    height = wall * np.float32(params["relief"] * bubble * 0.52)
+    shade = (wall - np.float32(0.3)) * np.float32(params["depth"])
     add_smooth(shade, 0.35 * bubble, params["tone"], random)
     bumps(height, 0.35 * bubble, 0.3 * params["relief"], random)
     uneven(shade, params, random)
@@ -167,6 +168,6 @@ MATERIALS = (
     Material("glossy_plastic", "smooth moulded plastic", draw_glossy_plastic, make_glossy_plastic),
     Material("grained_plastic", "grained moulded plastic", draw_grained_plastic, make_grained_plastic),
     Material("paint", "painted or powder-coated surface", draw_paint, make_paint),
-    Material("rubber", "rubber", draw_rubber, make_rubber, ground=True),
-    Material("foam", "foam", draw_foam, make_foam, ground=True),
+    Material("rubber", "rubber", draw_rubber, make_rubber),
+    Material("foam", "foam", draw_foam, make_foam),
 )

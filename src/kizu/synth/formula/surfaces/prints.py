@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kizu.synth.formula import chance
-from kizu.synth.formula.noise import add_smooth, fractal
+from kizu.synth.formula.noise import add_smooth
 from kizu.synth.formula.surfaces import colours
 from kizu.synth.formula.surfaces.directions import marks, straight, streaks
 from kizu.synth.formula.surfaces.material import Material, assemble
@@ -113,11 +113,12 @@ def make_paper(params: dict[str, Any], size: tuple[int, int], channels: int, ran
     """One piece of paper."""
     fibre = params["fibre"]
     mat, shade = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    for angle in random.uniform(0, np.pi, 2) + (0, np.pi / 2):
-        streaks(mat, straight(size, angle), 1.3 * fibre, 9 * fibre, 0.7, random, heavy=True)
+    for angle in random.uniform(0, 0.5 * np.pi, 2) + np.array([0, np.pi / 2]):
+        streaks(mat, straight(size, angle), 1.1 * fibre, 5 * fibre, 0.6, random, heavy=True)
+    add_smooth(mat, fibre, 0.55, random)
     shade += np.float32(params["tone"]) * mat
-    shade += np.float32(params["clouds"]) * fractal(size, params["cloud"], random, 2)
-    height = mat * np.float32(RISE * params["relief"] * 1.3 * fibre)
+    add_smooth(shade, params["cloud"], params["clouds"], random)
+    height = mat * np.float32(RISE * params["relief"] * fibre)
     uneven(shade, params, random)
     return assemble([colours.row(params["colour"], params["roughness"], 0.0)], channels, height, shade)
 
@@ -164,6 +165,6 @@ def make_cardboard(
 
 MATERIALS = (
     Material("printed", "printed sheet", draw_printed, make_printed),
-    Material("paper", "paper", draw_paper, make_paper, ground=True),
-    Material("cardboard", "cardboard", draw_cardboard, make_cardboard, ground=True),
+    Material("paper", "paper", draw_paper, make_paper),
+    Material("cardboard", "cardboard", draw_cardboard, make_cardboard),
 )

@@ -23,7 +23,7 @@ def draw_blasted(random: np.random.Generator, scale: float) -> dict[str, Any]:
         "colour": colours.metal(random, ("steel", "stainless", "aluminium", "titanium")),
         "grain": chance.log_uniform((1.5, 3.6), random) * scale,
         "tone": chance.log_uniform((0.02, 0.06), random),
-        "relief": chance.log_uniform((0.07, 0.22), random),
+        "relief": chance.log_uniform((0.05, 0.17), random),
         "roughness": chance.uniform((0.5, 0.75), random),
         **unevenness(random, scale),
     }
@@ -48,9 +48,9 @@ def draw_cast(random: np.random.Generator, scale: float) -> dict[str, Any]:
         "lump": chance.log_uniform((22, 60), random) * scale,
         "grit": chance.log_uniform((0.004, 0.03), random),
         "tone": chance.log_uniform((0.04, 0.1), random),
-        "relief": chance.log_uniform((0.08, 0.24), random),
-        "roughness": chance.uniform((0.55, 0.8), random),
-        "metal": chance.uniform((0.5, 0.8), random),
+        "relief": chance.log_uniform((0.06, 0.18), random),
+        "roughness": chance.uniform((0.62, 0.88), random),
+        "metal": chance.uniform((0.35, 0.65), random),
         **unevenness(random, scale, 0.02, 0.07),
     }
 
@@ -74,7 +74,7 @@ def make_cast(params: dict[str, Any], size: tuple[int, int], channels: int, rand
 def draw_hot_rolled(random: np.random.Generator, scale: float) -> dict[str, Any]:
     """Hot-rolled strip: mill scale in soft clouds that run a little with the rolling, fine grain."""
     return {
-        "colour": colours.vary((0.33, 0.325, 0.32), random, 0.25, 0.015),
+        "colour": colours.vary((0.33, 0.325, 0.32), random, 0.25, 0.008),
         "oxide": chance.uniform((0.55, 0.8), random),
         "heading": heading(random, 0.85),
         "cloud": chance.log_uniform((30, 90), random) * scale,
@@ -102,9 +102,9 @@ def make_hot_rolled(
     shade += np.float32(params["tone"]) * fine
     cloud = params["cloud"]
     mottle = np.zeros(size, np.float32)
-    for k in range(4):
-        wide = cloud / 2.2**k
-        streaks(mottle, field, 2 * wide, 2 * wide * params["stretch"], 0.75 * 0.58**k, random)
+    for k in range(3):
+        wide = cloud / 2.8**k
+        streaks(mottle, field, 2 * wide, 2 * wide * params["stretch"], 0.8 * 0.58**k, random)
     place = np.clip(np.float32(0.4) + np.float32(0.32) * mottle, 0, 1)
     shade += np.float32(params["clouds"]) * mottle
     uneven(shade, params, random)
@@ -155,9 +155,9 @@ def draw_galvanised(random: np.random.Generator, scale: float) -> dict[str, Any]
     """Zinc-coated sheet: crystals (spangle) that reflect differently."""
     return {
         "colour": colours.metal(random, ("zinc",)),
-        "spangle": chance.log_uniform((9, 45), random) * scale,
-        "contrast": chance.log_uniform((0.04, 0.13), random),
-        "levels": random.normal(0, 1, 23).round(3).tolist(),
+        "spangle": chance.log_uniform((7, 28), random) * scale,
+        "contrast": chance.log_uniform((0.04, 0.12), random),
+        "levels": random.uniform(-1.7, 1.7, 31).round(3).tolist(),
         "grain": chance.log_uniform((1.4, 2.2), random) * scale,
         "tone": chance.log_uniform((0.015, 0.035), random),
         "relief": chance.log_uniform((0.015, 0.05), random),
@@ -172,7 +172,7 @@ def make_galvanised(
     """One piece of galvanised sheet."""
     height = np.zeros(size, np.float32)
     bumps(height, params["grain"], params["relief"], random)
-    shade = grains(size, params["spangle"], random, params["contrast"] * np.clip(params["levels"], -2, 2))
+    shade = grains(size, params["spangle"], random, params["contrast"] * np.asarray(params["levels"]))
     shade += height * np.float32(params["tone"] / (RISE * params["relief"] * params["grain"]))
     uneven(shade, params, random)
     ramp = [colours.row(params["colour"], params["roughness"], 0.95)]
@@ -184,7 +184,7 @@ def draw_copper(random: np.random.Generator, scale: float) -> dict[str, Any]:
     return {
         "colour": colours.vary(colours.METALS["copper"], random, 0.1, 0.02),
         "oxide": colours.any_of(("#7a4128", "#8a5a3c", "#6b4a3a", "#93554a"), random),
-        "share": chance.uniform((0.05, 0.4), random),
+        "share": chance.uniform((0.03, 0.25), random),
         "heading": heading(random, 0.8),
         "width": chance.log_uniform((1.0, 2.0), random) * scale,
         "length": chance.log_uniform((25, 120), random) * scale,
@@ -205,7 +205,7 @@ def make_copper(params: dict[str, Any], size: tuple[int, int], channels: int, ra
     streaks(shade, field, 8 * width, 8 * params["length"], 0.6 * params["tone"], random)
     shade += np.float32(params["tone"]) * lines
     uneven(shade, params, random)
-    place = fractal(size, params["cloud"], random, 3, 0.5)
+    place = fractal(size, params["cloud"], random, 4, 0.6)
     place = np.clip(np.float32(params["share"]) * (1 + np.float32(0.8) * place), 0, 1)
     ramp = [
         colours.row(params["colour"], params["roughness"], 1.0),

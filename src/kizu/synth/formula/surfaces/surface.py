@@ -20,7 +20,7 @@ class Surface:
         roughness, metal: means.
         heading: direction of the texture's lines in radians, 0 = along x; None where it has none.
         period: pixels after which the texture repeats across its lines (weave, milling marks); None where it does not.
-        grain: standard deviation of the albedo's fine texture (luminance in squares of 16 pixels), in units of the mean.
+        grain: standard deviation of the albedo's fine texture (luminance, squares of 16 pixels), in units of the mean.
         relief: root mean square slope of the height along x and y together (pixels a pixel).
         pitch: pixels from one thread or tool mark to the next (a weave repeats after several); None where it has none.
     """

@@ -40,14 +40,14 @@ def draw_woven(random: np.random.Generator, scale: float) -> dict[str, Any]:
     name = chance.pick({"plain": 0.4, "twill": 0.2, "denim": 0.15, "basket": 0.1, "satin": 0.15}, random)
     warp = colours.any_of(DYES, random)
     weft = colours.vary(warp, random, 0.12, 0.03)
-    if chance.either(0.3, random):
+    if name != "satin" and chance.either(0.3, random):
         weft = colours.any_of(DYES, random)
-    pitch = chance.log_uniform((4.0, 13), random) * scale
+    pitch = chance.log_uniform((3.6, 10), random) * scale
     return {
         "weave": name,
         "warp": warp,
         "weft": weft,
-        "heading": heading(random, 0.75) if chance.either(0.8, random) else chance.uniform((0, np.pi), random),
+        "heading": heading(random, 0.75),
         "pitch": [pitch, pitch * chance.uniform((0.85, 1.3), random)],
         "threads": chance.log_uniform((0.03, 0.12), random),
         "depth": chance.uniform((0.3, 0.7), random),
@@ -65,10 +65,10 @@ def make_woven(params: dict[str, Any], size: tuple[int, int], channels: int, ran
     field = straight(size, angle)
     wobble = params["wobble"] * pitch[0]
     add_smooth(field.u, 9 * pitch[0], wobble, random)
-    field = field.moved(field.u, 5 * wobble)
+    field = field.moved(field.u)
     height, shade, share = weave(field, table, tuple(pitch), params["threads"], random)
     shade *= np.float32(params["depth"] / 0.4)
-    height *= np.float32(params["relief"] * min(pitch) / 1.1)
+    height *= np.float32(params["relief"] * min(pitch) / 0.8)
     add_smooth(shade, max(0.2 * pitch[0], 1.5), params["fuzz"], random)
     uneven(shade, params, random)
     ramp = [colours.row(params[name], params["roughness"], 0.0) for name in ("weft", "warp")]
@@ -84,7 +84,7 @@ def draw_knit(random: np.random.Generator, scale: float) -> dict[str, Any]:
         "colour": colours.any_of(DYES, random),
         "heading": heading(random, 0.75) + np.pi / 2,
         "pitch": [pitch, pitch * chance.uniform((0.6, 0.85), random)],
-        "yarn": chance.uniform((0.23, 0.3), random),
+        "yarn": chance.uniform((0.21, 0.28), random),
         "wobble": chance.uniform((0.05, 0.14), random),
         "fuzz": chance.log_uniform((0.04, 0.1), random),
         "relief": chance.log_uniform((0.1, 0.25), random),
@@ -95,7 +95,7 @@ def draw_knit(random: np.random.Generator, scale: float) -> dict[str, Any]:
 
 def _stitch(yarn: float) -> tuple[np.ndarray, np.ndarray]:
     """Height 0..1 and tone of one stitch: two legs of yarn that lean on each other as a V."""
-    side = 40
+    side = 28
     y, x = np.mgrid[0:side, 0:side] / side
     height, tone = np.zeros((side, side)), np.zeros((side, side))
     for mirror in (1, -1):
@@ -110,7 +110,7 @@ def _stitch(yarn: float) -> tuple[np.ndarray, np.ndarray]:
             strand = 0.06 * np.cos(2 * np.pi * (3 * along + 1.5 * mirror * (x - middle) / yarn))
             tone = np.where(tall > height, strand, tone)
             height = np.maximum(height, tall)
-    return height, 0.5 * (height - height.mean()) + tone
+    return height, 0.8 * (height - height.mean()) + tone
 
 
 def make_knit(params: dict[str, Any], size: tuple[int, int], channels: int, random: np.random.Generator) -> Surface:
@@ -119,12 +119,12 @@ def make_knit(params: dict[str, Any], size: tuple[int, int], channels: int, rand
     field = straight(size, angle)
     wobble = params["wobble"] * pitch[0]
     add_smooth(field.u, 4 * pitch[0], wobble, random)
-    field = field.moved(field.u, 5 * wobble)
+    field = field.moved(field.u)
     start = tuple(random.uniform(0, 1, 2))
     pixels = (pitch[1], pitch[0])
     tiles = [soften(tile, pixels) for tile in _stitch(params["yarn"])]
     height, shade = (sample(field, tile, tuple(pitch), start) for tile in tiles)
-    height *= np.float32(params["relief"] * pitch[1] / 2.6)
+    height *= np.float32(params["relief"] * pitch[1] / 1.15)
     add_smooth(shade, max(0.09 * pitch[0], 1.5), params["fuzz"], random)
     uneven(shade, params, random)
     ramp = [colours.row(params["colour"], params["roughness"], 0.0)]
@@ -153,7 +153,7 @@ def make_leather(params: dict[str, Any], size: tuple[int, int], channels: int, r
     first, second = cells(size, pebble, random, 0.9)
     gap = np.minimum((second - first) * np.float32(2.2), 1)
     net = gap * (2 - gap)  # 1 on the pebbles, 0 in the creases
-    height = net * np.float32(params["relief"] * pebble * 0.3)
+    height = net * np.float32(params["relief"] * pebble * 0.42)
     shade = (net - np.float32(0.8)) * np.float32(params["crease"])
     bumps(height, 5 * pebble, params["relief"] * params["fold"], random)
     add_smooth(shade, params["pore"], params["tone"], random)

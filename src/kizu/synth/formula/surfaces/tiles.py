@@ -74,7 +74,7 @@ def weave(
         Height (1 = a thread's crown), tone (mean about 0) and share of warp on top, float32 (H, W) each.
     """
     rows, columns = pattern.shape
-    side = int(np.clip(2.5 * max(pitch), 10, 48))
+    side = int(np.clip(1.7 * max(pitch), 8, 32))
     height, tone = _cloth(pattern, side)
     pixels = (rows * pitch[1], columns * pitch[0])
     top = soften(np.kron(pattern, np.ones((side, side))), pixels)
@@ -90,29 +90,28 @@ def weave(
 
 def _cloth(pattern: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Height and tone of one repeat of a weave, ``side`` samples a crossing."""
-    rows, columns = pattern.shape
-    t = (np.arange(side) + 0.5) / side
-    round_ = np.sqrt(np.clip(1 - (2 * t - 1) ** 2 / 1.02, 0, 1))  # a thread across
-    height, tone = np.zeros((rows * side, columns * side)), np.zeros((rows * side, columns * side))
-    for i in range(rows):
-        for j in range(columns):
-            warp = pattern[i, j]
-            # Along its run a thread dips where the next crossing takes it below.
-            before = pattern[i - 1, j] == warp if warp else pattern[i, j - 1] == warp
-            after = pattern[(i + 1) % rows, j] == warp if warp else pattern[i, (j + 1) % columns] == warp
-            run = np.ones(side)
-            if not before:
-                run = np.minimum(run, np.sin(np.pi / 2 * np.clip(2 * t + 0.15, 0, 1)))
-            if not after:
-                run = np.minimum(run, np.sin(np.pi / 2 * np.clip(2 * (1 - t) + 0.15, 0, 1)))
-            shape = run[:, None] * round_[None] if warp else round_[:, None] * run[None]
-            # Filaments are twisted: faint slanted lines on the thread.
-            across, along = (t[None], t[:, None]) if warp else (t[:, None], t[None])
-            twist = np.cos(2 * np.pi * (2 * along + 1.2 * across))
-            part = np.s_[i * side : (i + 1) * side, j * side : (j + 1) * side]
-            height[part] = shape
-            tone[part] = 0.55 * (shape - 0.75) + 0.04 * twist
+    # Along its run a thread dips where the next crossing takes it below.
+    before = np.where(pattern, np.roll(pattern, 1, 0) == pattern, np.roll(pattern, 1, 1) == pattern)
+    after = np.where(pattern, np.roll(pattern, -1, 0) == pattern, np.roll(pattern, -1, 1) == pattern)
+    kinds = {key: _crossing(*key, side) for key in set(zip(pattern.flat, before.flat, after.flat, strict=True))}
+    blocks = [[kinds[key] for key in zip(*rows, strict=True)] for rows in zip(pattern, before, after, strict=True)]
+    height, tone = (np.block([[crossing[k] for crossing in row] for row in blocks]) for k in (0, 1))
     return height, tone - tone.mean()
+
+
+def _crossing(warp: bool, before: bool, after: bool, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Height and tone where two threads cross; before, after: the upper one stays on top at the neighbours."""
+    t = (np.arange(side) + 0.5) / side
+    bulge = 0.25 + 0.75 * np.sqrt(1 - 0.96 * (2 * t - 1) ** 2)  # a thread across: neighbours touch
+    run = np.ones(side)
+    for stays, place in ((before, t), (after, 1 - t)):
+        if not stays:
+            run = np.minimum(run, 0.3 + 0.7 * np.sin(np.pi / 2 * np.clip(2 * place + 0.1, 0, 1)))
+    height = run[:, None] * bulge[None]
+    # Filaments are twisted: faint slanted lines on the thread.
+    twist = np.cos(2 * np.pi * (2 * t[:, None] + 1.2 * t[None]))
+    tone = 0.7 * (height - 0.75) + 0.06 * twist
+    return (height, tone) if warp else (height.T, tone.T)
 
 
 @jit

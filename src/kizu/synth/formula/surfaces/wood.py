@@ -56,7 +56,7 @@ def make_wood(params: dict[str, Any], size: tuple[int, int], channels: int, rand
     across, reach = field.u.copy(), params["bend"] * ring
     streaks(across, field, 9 * ring, 24 * ring, 0.8 * reach, random)
     streaks(across, field, 2.5 * ring, 9 * ring, 0.16 * reach, random)
-    marks(place, field.moved(across, 5 * reach), ring, _RING, params["rings"], random, 0.35)
+    marks(place, field.moved(across), ring, _RING, params["rings"], random, 0.35)
     streaks(fine, field, fibre, 28 * fibre, 1.0, random)
     streaks(pores, field, 1.1 * fibre, 9 * fibre, 1.0, random)
     pores = np.minimum(pores + np.float32(1.4), 0)
@@ -69,4 +69,4 @@ def make_wood(params: dict[str, Any], size: tuple[int, int], channels: int, rand
     return assemble(ramp, channels, height, shade, place, polish=-0.3, heading=angle, pitch=ring)
 
 
-MATERIALS = (Material("wood", "planed wood", draw_wood, make_wood, ground=True),)
+MATERIALS = (Material("wood", "planed wood", draw_wood, make_wood),)
