@@ -273,3 +273,48 @@ def test_ray_takes_the_same_shards(run, forty, tmp_path, monkeypatch):
     assert asked == [[0]]
     assert files(tmp_path / "d") == files(forty)
     assert np.array_equal(Dataset.open(forty)[3].image, Dataset.open(tmp_path / "d")[3].image)
+
+
+# --- like a user's own ---
+
+
+@pytest.fixture
+def quick_fit(monkeypatch):
+    """The fit with few pictures; returns a list that counts its calls."""
+    from kizu.synth import like
+
+    calls, real = [], like.fit
+
+    def fit(dataset, preset, **options):
+        calls.append(preset.name)
+        return real(dataset, preset, limit=8, count=3, rounds=0, **options)
+
+    monkeypatch.setattr(like, "fit", fit)
+    return calls
+
+
+def test_like_a_data_set(run, disc_line, tmp_path, quick_fit, monkeypatch):
+    folder = tmp_path / "out"
+    arguments = ("generate", folder, "--like", disc_line, "--count", 6, "--workers", 1, "--set", "scene.clean=0.25")
+    real = engine.write
+    monkeypatch.setattr(engine, "write", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert run(*arguments)[0] == 130
+    monkeypatch.setattr(engine, "write", real)
+    for told in ("6 pictures of industrial were written", "are in"):
+        code, out, err = run(*arguments)
+        assert (code, err) == (0, "")
+        assert told in out
+    assert quick_fit == ["industrial"], "what was fitted is kept, through a stop and after the end"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    data = Dataset.open(folder)
+    assert (len(data), data[0].size) == (6, (64, 80))
+    kept = json.loads((folder / "like.json").read_text("utf-8"))["fit"]["overrides"]
+    record = json.loads((folder / "card.json").read_text("utf-8"))
+    assert record["like"]["name"] == "line"
+    assert record["values"]["match"]["sizes"] == kept["match.sizes"]
+    assert record["values"]["scene"]["clean"] == 0.25, "what is set by hand stays"
+
+
+def test_a_preset_that_cannot_be_like_anything(refused, disc_line, tmp_path):
+    assert "rcdb cannot be matched" in refused("generate", tmp_path / "out", "--preset", "rcdb", "--like", disc_line)
+    assert list(tmp_path.iterdir()) == []

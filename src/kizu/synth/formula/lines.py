@@ -36,7 +36,7 @@ def traced(figure: np.ndarray, size: tuple[int, int]) -> Cover:
     x0, y0, x1, y1, truncated = _box(figure.reshape(-1, 2), size)
     alpha = np.zeros((y1 - y0, x1 - x0), np.float32)
     if alpha.size:
-        draw(figure, np.zeros(len(figure), np.float32), x0, y0, np.zeros_like(alpha), alpha)
+        draw(figure, np.zeros(len(figure), np.float32), x0, y0, np.zeros_like(alpha), alpha, room(alpha.shape))
     return Cover(x0, y0, alpha, truncated)
 
 
@@ -59,13 +59,19 @@ def _bounds(points):
 @jit
 def _outlined(points, starts, left, top, alpha):
     _fill(points, starts, left, top, alpha)
-    touched = np.empty(alpha.size + 1, np.int32)
+    touched = np.empty(0, np.int32)
     for r in range(len(starts) - 1):
         _trace(points[starts[r] : starts[r + 1]], left, top, alpha.reshape(-1), alpha.shape[1], touched)
 
 
+def room(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Working memory of :func:`draw` for frames of (H, W); it is as new after each use, and dear to get."""
+    # One more in the list: the place after the last is written before it counts.
+    return np.zeros(size[0] * size[1], np.float32), np.empty(size[0] * size[1] + 1, np.int32)
+
+
 @jit
-def draw(figure, greys, left, top, shade, alpha):
+def draw(figure, greys, left, top, shade, alpha, room):
     """Draw polygons one on top of the other.
 
     Args:
@@ -74,9 +80,9 @@ def draw(figure, greys, left, top, shade, alpha):
         left, top: corner of the box in the frame.
         shade: float32 (h, w), what is there; each line mixes in by its coverage.
         alpha: float32 (h, w), coverage so far, to which lines add theirs; or (0, 0), where nobody wants to know.
+        room: of :func:`room`, for the frame or for the box.
     """
-    scratch = np.zeros(shade.size, np.float32)
-    touched = np.empty(shade.size + 1, np.int32)  # one more: the place after the last is written before it counts
+    scratch, touched = room[0][: shade.size], room[1]
     shades, alphas = shade.reshape(-1), alpha.reshape(-1)
     one = np.float32(1.0)
     for p in range(len(figure)):
@@ -95,11 +101,12 @@ def _trace(ring, left, top, out, width, touched):
     """Raise the coverage in ``out`` (h * w) to that of one closed line.
 
     Returns:
-        how many pixels were zero before; ``touched``, which has room for one more than there are, begins with them.
+        how many pixels were zero before; ``touched``, which has room for one more than there are, begins with them (an
+        empty one stays empty).
     """
     # Written out thrice: as a function of its own the few steps for a pixel take several times as long. Places are
     # unsigned, so that no look from the end of the array is compiled in.
-    height = len(out) // width
+    height, listed = len(out) // width, len(touched) > 0
     one = np.float32(1.0)
     count = 0
     ax, ay = ring[-1, 0] - left - 0.5, ring[-1, 1] - top - 0.5
@@ -123,14 +130,16 @@ def _trace(ring, left, top, out, width, touched):
                         place = np.uint64(u * stride_u + low * stride_v)
                         before = out[place]
                         if one - far > before:
-                            touched[np.uint64(count)] = place
+                            if listed:
+                                touched[np.uint64(count)] = place
                             count += before == 0
                             out[place] = one - far
                     if -1 <= low < reach - 1:
                         place = np.uint64(u * stride_u + (low + 1) * stride_v)
                         before = out[place]
                         if far > before:
-                            touched[np.uint64(count)] = place
+                            if listed:
+                                touched[np.uint64(count)] = place
                             count += before == 0
                             out[place] = far
             i, j = int(np.floor(by + 0.5)), int(np.floor(bx + 0.5))
@@ -139,7 +148,8 @@ def _trace(ring, left, top, out, width, touched):
                 place = np.uint64(i * width + j)
                 before = out[place]
                 if near > before:
-                    touched[np.uint64(count)] = place
+                    if listed:
+                        touched[np.uint64(count)] = place
                     count += before == 0
                     out[place] = near
         ax, ay = bx, by

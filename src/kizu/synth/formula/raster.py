@@ -85,7 +85,7 @@ def fill(outline: Outline, size: tuple[int, int]) -> Cover:
 @jit
 def _fill(points: np.ndarray, starts: np.ndarray, left: int, top: int, out: np.ndarray) -> None:
     height, width = out.shape
-    sums = np.zeros((height, width + 1), np.float32)
+    out[:] = 0
     for r in range(len(starts) - 1):
         last = starts[r + 1] - 1
         for k in range(starts[r], starts[r + 1]):
@@ -118,16 +118,16 @@ def _fill(points: np.ndarray, starts: np.ndarray, left: int, top: int, out: np.n
                 end = x0 + (stop - y0) * slope
                 middle = 0.5 * (x + end)
                 if middle <= 0.0:
-                    _edge(sums, 0.0, y, 0.0, stop, sign)
+                    _edge(out, 0.0, y, 0.0, stop, sign)
                 elif middle < width:
-                    _edge(sums, min(max(x, 0.0), width), y, min(max(end, 0.0), width), stop, sign)
+                    _edge(out, min(max(x, 0.0), width), y, min(max(end, 0.0), width), stop, sign)
                 y = stop
     for i in range(height):
         total, value = np.float32(0.0), np.float32(0.0)
         for j in range(width):
             # Away from the edges nothing changes, and nothing has to wait for the sum.
-            if sums[i, j] != 0:
-                total += sums[i, j]
+            if out[i, j] != 0:
+                total += out[i, j]
                 value = abs(total)
                 # Rounding leaves traces in empty and in full pixels.
                 value = np.float32(0.0 if value < 1e-4 else (1.0 if value > 0.9999 else value))
@@ -152,7 +152,8 @@ def _edge(sums: np.ndarray, x0: float, y0: float, x1: float, y1: float, sign: fl
         last = int(np.ceil(right))
         if last <= column + 1:
             share = tall * (0.5 * (left + right) - column)
-            sums[i, column] += sign * (tall - share)
+            if column < sums.shape[1]:
+                sums[i, column] += sign * (tall - share)
             if column + 1 < sums.shape[1]:
                 sums[i, column + 1] += sign * share
             continue

@@ -145,6 +145,7 @@ class Canvas:
         self.values, self.size, self.random = values, size, random
         self.mode = values["mode"]
         self.scale = min(size) / 512
+        self.room = lines.room(size)
         self.scene = Scene(size, int(values["scene"]["least"]))
         self.below = values["scene"]["crowd"] == "drop"
         self.ground = np.float32(chance.uniform(values["look"]["background"], random))
@@ -251,7 +252,7 @@ class Canvas:
             # Round the circle of greys, so that no line is nearer to the tone than that.
             away = look["contrast"] + greys / 256 * (256 - 2 * look["contrast"])
             greys = ((tone + away) % 256).astype(np.float32)
-        lines.draw(figure, greys, cover.x, cover.y, shade, _NOTHING)
+        lines.draw(figure, greys, cover.x, cover.y, shade, _NOTHING, self.room)
         self.lay(cover, shade)
         return number
 
@@ -266,7 +267,7 @@ class Canvas:
         # Wire lies on black: its share of what lies below comes in when it is laid.
         shade = np.full(body.alpha.shape, self.tone() if solid else 0, np.float32)
         drawn = np.zeros_like(shade)
-        lines.draw(figure, greys, body.x, body.y, shade, drawn)
+        lines.draw(figure, greys, body.x, body.y, shade, drawn, self.room)
         node.cover = Cover(body.x, body.y, np.minimum(drawn, body.alpha), body.truncated)
         hull = Node(body, -1)
         if self.below or not solid:
