@@ -8,8 +8,10 @@ the manifest. Each worker makes a bounded number of shards, so that what librari
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +28,7 @@ from kizu.core.shards import ShardWriter
 from kizu.synth.pool import check_start, pool
 
 RESERVE = 100_000_000  # bytes that stay free on the disk
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of mallopt(3)
 _TELL = 0.5  # seconds between two words of a worker
 
 
@@ -115,6 +118,7 @@ class Job:
             KizuError: a sample that cannot be made (``strict``, or no sample of the shard can), or the file system.
         """
         skips = Skips(self.strict)
+        keep_memory()
         with single_threaded():
             return self.writer.make(shard, self._samples(shard, skips, tell), skips=skips)
 
@@ -152,6 +156,19 @@ def draw(source: Source, i: int) -> Sample:
     except Exception as error:
         why = str(error) if isinstance(error, KizuError) else f"{type(error).__name__}: {error}"
         raise DataError(f"{_name(source, i)} cannot be made ({why})") from error
+
+
+def keep_memory() -> None:
+    """Let this process keep memory that is freed, up to 128 MB, where the C library is glibc.
+
+    It would hand large arrays back at once and fetch the next from the system page by page, picture after picture: up
+    to half of the time of a simple one.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            libc = ctypes.CDLL(None)
+            libc.mallopt(_MMAP_THRESHOLD, 32 << 20)  # the largest that glibc takes
+            libc.mallopt(_TRIM_THRESHOLD, 128 << 20)
 
 
 @contextlib.contextmanager

@@ -73,6 +73,8 @@ class Knobs:
         if self.colour:
             out["match.colour"] = [[round(v, 2) for v in triple] for triple in self.colour]
         out["scene.colour"] = 1.0 if self.colour else 0.0
+        if "surface" in preset.values.get("scene", {}).get("kinds", {}):
+            out["scene.kinds"] = {"surface": 1}  # parts cannot be fitted: whoever wants them sets the key himself
         return {key: value for key, value in out.items() if has(preset.values, key)}
 
     def corrected(self, made: Statistics, target: Statistics, first: Knobs) -> Knobs:
@@ -113,6 +115,7 @@ def _times(
 
 
 def axis_of(knob: str) -> str:
+    """The axis that tells how near a knob came."""
     return {"counts": "defects", "colour": "chroma"}.get(knob) or (OF_PICTURES | OF_DEFECTS)[knob][0]
 
 
@@ -131,6 +134,7 @@ def _mean_colour(statistics: Statistics) -> np.ndarray:
 
 
 def has(values: dict[str, Any], key: str) -> bool:
+    """Whether nested tables have a dotted key."""
     for part in key.split("."):
         if not isinstance(values, dict) or part not in values:
             return False

@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController
 from kizu.core.errors import DataError, KizuError, optional
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
-from kizu.synth.engine import Source, draw
+from kizu.synth.engine import Source, draw, keep_memory
 
 
 def stream(
@@ -75,6 +75,8 @@ class Stream:
         torch = optional("torch", "train")
         info = torch.utils.data.get_worker_info()
         threads = ThreadpoolController()
+        if info:
+            keep_memory()
         for i in self.order(*((info.id, info.num_workers) if info else (0, 1))):
             # As in the engine: sums of the same order, and one core a worker. The training itself keeps its threads.
             before = cv2.getNumThreads()

@@ -7,6 +7,7 @@ from pathlib import Path
 from kizu.core.run import Done
 
 _MARK = "made-by-kizu-demo"
+_SIZE = 320  # pixels a side of made pictures
 
 
 def demo(
@@ -35,6 +36,7 @@ def demo(
 
     from kizu.verbs.evaluate import evaluate
     from kizu.verbs.fit import fit
+    from kizu.verbs.generate import generate
     from kizu.verbs.predict import predict
     from kizu.verbs.report import report
 
@@ -49,8 +51,10 @@ def demo(
             console.print(f"    {command}", style="cyan", soft_wrap=True)
 
     if data is None:
-        tell(1, f"Making a product line of {images} granite tiles, half of them with scratches, stains and chips", "")
-        source, fit_split, test_split = _made_line(out / "line", images, seed), "train", "test"
+        source, fit_split, test_split = out / "line", "train", "test"
+        keys = f"--preset line --count {images} --size {_SIZE} --seed {seed} --to coco"
+        tell(1, f"Making {images} pictures of a product line, about half of them good", f"kizu generate {source} {keys}")
+        generate(source, preset="line", count=images, size=_SIZE, seed=seed, to="coco")
     else:
         tell(1, f"Opening {data}", f"kizu check {data}")
         source, fit_split, test_split = _splits(Path(data), out)
@@ -127,21 +131,6 @@ def _fresh(out: Path) -> Path:
     make_folder(out)
     write_text(out / _MARK, "A folder that kizu demo made; it may be deleted.\n")
     return out
-
-
-def _made_line(folder: Path, images: int, seed: int) -> Path:
-    from kizu.core.dataset import Dataset
-    from kizu.core.run import progress
-    from kizu.synth.line import product_line
-
-    line = product_line(images - images // 3, images // 3, seed=seed)
-    with progress("drawing", len(line)) as step:
-        drawn = []
-        for sample in line:
-            drawn.append(sample)
-            step()
-    Dataset(drawn, line.names, line.info).write(folder, "coco")
-    return folder
 
 
 def _splits(source: Path, out: Path) -> tuple[Path, str | None, str | None]:

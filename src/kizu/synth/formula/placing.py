@@ -208,12 +208,16 @@ class Placing:
             wanted = min(wanted, 0.6 * float(np.sqrt(max(np.count_nonzero(body.cover.mask), 1))))
         return wanted
 
-    def restrain(self, contrast: np.ndarray, wanted: list[float], random: np.random.Generator) -> None:
-        """Scale each labelled mark so that its contrast comes near to a draw from the wanted quantiles."""
+    def wish(self, quantiles: list[float], random: np.random.Generator) -> dict[int, float]:
+        """A contrast for each labelled mark, by node number, drawn from quantiles."""
+        return {k: chance.quantile(quantiles, random) for k in sorted(self.drawn)}
+
+    def restrain(self, contrast: np.ndarray, wanted: dict[int, float]) -> None:
+        """Make each labelled mark weaker or stronger, by what its contrast is off the wanted one."""
         for number, k in enumerate(self._labelled()):
             if k in self.drawn:
                 marks, place = self.drawn[k]
-                ratio = chance.quantile(wanted, random) / max(float(contrast[number]), 0.05)
+                ratio = wanted[k] / max(float(contrast[number]), 0.05)
                 marks[place] = marks[place].scaled(float(np.clip(ratio, 0.2, 5)))
 
     def forget_unseen(self, contrast: np.ndarray, least: float) -> bool:

@@ -59,16 +59,18 @@ def draw(values: dict[str, Any], size: tuple[int, int], random: np.random.Genera
     channels = 3 if chance.either(values["scene"]["colour"], random) else 1
     grounds = values["materials"] if kind == "surface" else values["grounds"]
     materials = [_material(values["materials"], scale, random) for _ in range(int(random.integers(1, 3)))]
+    ground = _material(grounds, scale, random)
+    known = _plausible(values["defects"], {ground.name} if kind == "surface" else {m.name for m in materials})
     return Product(
         kind,
         channels,
-        _material(grounds, scale, random),
+        ground,
         form.draw(values["form"], random, scale),
         materials,
         _parts(values, kind, size, len(materials), random),
         light.draw(values["light"], random, scale),
         cameras.draw(values["camera"], size, random),
-        _some(values["defects"]["types"], values["defects"]["kinds"], random),
+        _some(known, values["defects"]["kinds"], random),
         _some(values["distractors"]["types"], values["distractors"]["kinds"], random),
     )
 
@@ -76,6 +78,18 @@ def draw(values: dict[str, Any], size: tuple[int, int], random: np.random.Genera
 def _material(weights: dict[str, float], scale: float, random: np.random.Generator) -> Material:
     name = chance.pick(weights, random)
     return Material(name, bank.draw(name, random, scale))
+
+
+def _plausible(table: dict[str, Any], materials: set[str]) -> dict[str, float]:
+    """Weights of the types that at least one of these materials can have; all types, where that leaves none."""
+    out = {}
+    for name, weight in table["types"].items():
+        able = {m for m in materials if name not in table["never"].get(m, "").split()}
+        if name in table["only"]:
+            able &= set(table["only"][name].split())
+        if able and weight > 0:
+            out[name] = weight
+    return out or table["types"]
 
 
 def _some(weights: dict[str, float], count: list[int], random: np.random.Generator) -> dict[str, float]:

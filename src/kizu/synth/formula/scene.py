@@ -56,6 +56,7 @@ class Scene:
         self.owner = np.zeros(size, np.int32)  # index + 1 of the topmost node
         self._amodal: list[int] = []
         self._rank: list[int] = []  # the place of each node from the bottom up
+        self._gone: set[int] = set()  # nodes that were forgotten
         self._visible = np.zeros(64, np.int64)  # pixels that each node owns,
         self._shown = np.zeros(64, np.int64)  # and those together with all that belong to it
 
@@ -154,13 +155,22 @@ class Scene:
         return True
 
     def forget(self, k: int) -> None:
-        """Take the label off a node that is a leaf of the tree: its pixels go to its parent, or to nobody."""
+        """Take a node that is a leaf of the tree out of the labels: its pixels go to what lies beneath it."""
         node = self.nodes[k]
         node.label = -1
+        self._gone.add(k)
         here = self.owner[node.cover.slices]
-        here[here == k + 1] = node.parent + 1
-        if node.parent >= 0:
-            self._visible[node.parent] += self._visible[k]
+        freed = here == k + 1
+        here[freed] = 0
+        for other in sorted(set(range(len(self.nodes))) - self._gone, key=self._rank.__getitem__):
+            shared = Cover(node.cover.x, node.cover.y, freed.astype(np.float32)).within(self.nodes[other].cover)
+            self.owner[shared.slices][shared.mask] = other + 1
+        for up in self.lineage(node.parent):
+            self._shown[up] -= np.count_nonzero(freed)
+        for other, pixels in enumerate(np.bincount(here[freed], minlength=1)[1:].tolist()):
+            self._visible[other] += pixels
+            for up in self.lineage(other) if pixels else ():
+                self._shown[up] += pixels
         self._visible[k] = self._shown[k] = 0
 
     def _overlaps(self, cover: Cover, area: int, lineage: set[int]) -> bool:

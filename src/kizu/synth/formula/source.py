@@ -39,7 +39,8 @@ class Formula:
     """Formula images with random access; picture i is the same whoever asks for it, in any order.
 
     A painter is a module of ``kizu.synth.formula.painters`` with ``names(values) -> tuple[str, ...]`` and
-    ``paint(values, size, seed, index) -> Picture``.
+    ``paint(values, size, seed, index) -> Picture``; where some classes are no defects (parts), ``not_defects(values)``
+    names them.
     """
 
     def __init__(self, preset: Preset, count: int, size: tuple[int, int] = (512, 512), seed: int = 0, start: int = 0):
@@ -93,6 +94,9 @@ class Formula:
     def dataset(self) -> Dataset:
         """As a data set whose pictures are drawn when they are asked for."""
         info = {"title": self.preset.title, "licence": "Apache-2.0", "origin": "made by Kizu from formulas alone"}
+        others = getattr(_painter(self.preset), "not_defects", None)
+        if others is not None:
+            info["not_defects"] = list(others(self.preset.values))
         return Dataset(self, self.names, info)
 
 

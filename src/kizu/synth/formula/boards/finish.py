@@ -91,27 +91,29 @@ def dress(
         [[*(c if channels == 3 else [float(np.dot(c, _LUMINANCE))]), r, m] for c, r, m in rows], np.float32
     )
     size = board.size
-    fine, worn = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    fine = np.zeros(size, np.float32)
     add_smooth(fine, (1.3 * scale, chance.log_uniform((6, 80), random) * scale), 0.6, random)
     add_smooth(fine, 1.4 * scale, 0.5, random)
-    worn = fractal(size, chance.log_uniform((40, 140), random) * scale, random, 3, 0.6)
+    # Clouds of tarnish are smooth: a quarter of the samples each way will do.
+    small = (-(-size[0] // 4), -(-size[1] // 4))
+    worn = fractal(small, chance.log_uniform((40, 140), random) * scale / 4, random, 3, 0.6)
     share = chance.uniform(values["oxide"], random) if finish in ("copper", "silver") else 0.05
     worn += np.float32(4 * share - 2)
+    worn = cv2.resize(worn, (4 * small[1], 4 * small[0]), interpolation=cv2.INTER_LINEAR)[: size[0], : size[1]]
     thick = chance.uniform(values["thickness"], random) * scale
     coat = np.ascontiguousarray(cv2.GaussianBlur(board.copper, (0, 0), (1.1 if masked else 0.6) * scale + 0.2))
     layers = Layers(
         np.empty(size, np.float32), np.empty((*size, channels), np.float32), np.empty(size, np.float32),
         np.empty(size, np.float32), np.empty(size, np.float32),
     )  # fmt: skip
-    pitch = chance.log_uniform((6, 14), random) * scale
-    cloth = np.cos(np.arange(256) * (2 * np.pi / 256)).astype(np.float32)
     tone, threads = chance.uniform(values["tone"], random), chance.uniform(values["cloth"], random)
     threads *= 0.4 if masked else 1.0
-    numbers = np.array([lift, thick, tone, threads], np.float32)
-    steps = np.rint(65536 * 256 / pitch * np.array([np.cos(board.angle), np.sin(board.angle)])).astype(np.int64)
+    waves, turns = _cloth(size, chance.log_uniform((6, 14), random) * scale, board.angle, threads)
+    # Without a mask everything lies open.
+    numbers = np.array([lift, thick, tone, 0.0 if masked else 1.0], np.float32)
     _dress(
         layers.height, layers.albedo.reshape(size[0], -1), layers.roughness, layers.metal, layers.shadow, board.copper,
-        coat, board.opening, board.drills, board.silk, fine, worn, cloth, steps, table, numbers, masked,
+        coat, board.opening, board.drills, board.silk, fine, np.ascontiguousarray(worn), waves, turns, table, numbers,
     )  # fmt: skip
     return layers, {"mask": name, "finish": finish}
 
@@ -124,51 +126,75 @@ def rough_of(masked: bool, random: np.random.Generator) -> float:
 _NOUGHT, _ONE, _HALF = np.float32(0.0), np.float32(1.0), np.float32(0.5)
 _QUARTER, _FIFTH, _TWENTIETH = np.float32(0.25), np.float32(0.2), np.float32(0.05)
 _DEEP, _DARK, _LEAST, _RISE = np.float32(1.5), np.float32(0.85), np.float32(0.003), np.float32(0.3)
+# One buffer whose parts lie at constant distances: so the compiler sees that nothing overlaps (strips of a row).
+_STRIP = 512
+_CLOTH, _MASK, _BARE, _NEW, _OLD, _INK, _HOLE, _OWN = (k * _STRIP for k in range(8))
 
 
 @jit
 def _dress(
-    height, albedo, roughness, metal, shadow, copper, coat, opening, drills, silk, fine, worn, cloth, steps, table, n,
-    masked,
+    height, albedo, roughness, metal, shadow, copper, coat, opening, drills, silk, fine, worn, waves, turns, table, n
 ):  # fmt: skip
     rows, columns = copper.shape
     colours = albedo.shape[1] // columns
-    lift, thick, tone, weave = n[0], n[1], n[2], n[3]
-    # Threads lie along two directions; their phases are counted in 1 / 65536 of a step of the table.
-    across, down = steps[0], steps[1]
-    threads, share = np.empty(columns, np.float32), np.empty((6, columns), np.float32)
+    buffer = np.empty(8 * _STRIP, np.float32)
+    lift, thick, tone, under = n[0] - _ONE, n[1], n[2], n[3]
+    r, m = table[:, colours], table[:, colours + 1]
     for i in range(rows):
-        for j in range(columns):
-            u, v = j * across + i * down, i * across - j * down
-            threads[j] = weave * cloth[(u >> 16) & 255] * cloth[(v >> 16) & 255]
-        for j in range(columns):
-            open_here = opening[i, j] if masked else _ONE
-            own = copper[i, j] * open_here  # copper that is seen
-            bare = (_ONE - copper[i, j]) * open_here  # laminate that is seen
-            old = own * min(max(worn[i, j] * _HALF, _NOUGHT), _ONE)
-            top = (_ONE - silk[i, j]) * (_ONE - drills[i, j])
-            grain = tone * fine[i, j]
-            ground = (_ONE + threads[j] * (_ONE - coat[i, j])) * (_ONE + _QUARTER * grain)
-            ground *= _ONE + (lift - _ONE) * coat[i, j]
-            # Shares of the materials of the table; they add up to one but for texture.
-            share[0, j] = top * (_ONE - own - bare) * ground
-            share[1, j] = top * bare * (_ONE + threads[j])
-            share[2, j] = top * (own - old) * (_ONE + grain)
-            share[3, j] = top * old * (_ONE + grain)
-            share[4, j] = silk[i, j] * (_ONE - drills[i, j])
-            share[5, j] = drills[i, j]
-            rough = _NOUGHT
-            for k in range(6):
-                rough += share[k, j] * table[k, colours]
-            roughness[i, j] = min(max(rough - _FIFTH * own * grain, _TWENTIETH), _ONE)
-            metal[i, j] = top * ((own - old) * table[2, colours + 1] + old * table[3, colours + 1])
-            relief = coat[i, j] - _DEEP * drills[i, j] + _FIFTH * silk[i, j]
-            height[i, j] = thick * relief + _RISE * threads[j] * (_ONE - own) + _TWENTIETH * own * fine[i, j]
-            shadow[i, j] = _ONE - _DARK * drills[i, j]
-        line = albedo[i]
-        for c in range(colours):
-            a, b, d, e, f, g = table[0, c], table[1, c], table[2, c], table[3, c], table[4, c], table[5, c]
-            for j in range(columns):
-                value = a * share[0, j] + b * share[1, j] + d * share[2, j]
-                value += e * share[3, j] + f * share[4, j] + g * share[5, j]
-                line[j * colours + c] = max(value, _LEAST)
+        a, b, c, d = turns[i, 0], turns[i, 1], turns[i, 2], turns[i, 3]
+        for start in range(0, columns, _STRIP):
+            count = min(_STRIP, columns - start)
+            part = slice(start, start + count)
+            metal_of, layer, open_of, hole_of = copper[i, part], coat[i, part], opening[i, part], drills[i, part]
+            ink_of, fine_of, worn_of = silk[i, part], fine[i, part], worn[i, part]
+            for j in range(count):
+                k = start + j
+                buffer[_CLOTH + j] = a * waves[0, k] - b * waves[1, k] + c * waves[2, k] - d * waves[3, k]
+            for j in range(count):
+                threads, seen = buffer[_CLOTH + j], max(open_of[j], under)
+                own = metal_of[j] * seen  # copper that is seen
+                old = own * min(max(worn_of[j] * _HALF, _NOUGHT), _ONE)
+                top = (_ONE - ink_of[j]) * (_ONE - hole_of[j])
+                grain = _ONE + tone * fine_of[j]
+                ground = (_ONE + threads * (_ONE - layer[j])) * (_ONE + _QUARTER * (grain - _ONE))
+                # Shares of the materials of the table; they add up to one but for texture.
+                buffer[_MASK + j] = top * (_ONE - seen) * ground * (_ONE + lift * layer[j])
+                buffer[_BARE + j] = top * (seen - own) * (_ONE + threads)
+                buffer[_NEW + j] = top * (own - old) * grain
+                buffer[_OLD + j] = top * old * grain
+                buffer[_INK + j] = ink_of[j] * (_ONE - hole_of[j])
+                buffer[_HOLE + j] = hole_of[j]
+                buffer[_OWN + j] = own
+            rough_of, metal_out = roughness[i, part], metal[i, part]
+            for j in range(count):
+                value = buffer[_MASK + j] * r[0] + buffer[_BARE + j] * r[1] + buffer[_NEW + j] * r[2]
+                value += buffer[_OLD + j] * r[3] + buffer[_INK + j] * r[4] + buffer[_HOLE + j] * r[5]
+                rough_of[j] = min(max(value - _FIFTH * tone * buffer[_OWN + j] * fine_of[j], _TWENTIETH), _ONE)
+                metal_out[j] = min(buffer[_NEW + j] * m[2] + buffer[_OLD + j] * m[3], _ONE)
+            high, dim = height[i, part], shadow[i, part]
+            for j in range(count):
+                relief = layer[j] - _DEEP * hole_of[j] + _FIFTH * ink_of[j]
+                own = buffer[_OWN + j]
+                high[j] = thick * relief + _RISE * buffer[_CLOTH + j] * (_ONE - own) + _TWENTIETH * own * fine_of[j]
+                dim[j] = _ONE - _DARK * hole_of[j]
+            line = albedo[i, start * colours : (start + count) * colours]
+            for q in range(colours):
+                a0, a1, a2, a3, a4, a5 = table[0, q], table[1, q], table[2, q], table[3, q], table[4, q], table[5, q]
+                for j in range(count):
+                    value = a0 * buffer[_MASK + j] + a1 * buffer[_BARE + j] + a2 * buffer[_NEW + j]
+                    value += a3 * buffer[_OLD + j] + a4 * buffer[_INK + j] + a5 * buffer[_HOLE + j]
+                    line[j * colours + q] = max(value, _LEAST)
+
+
+def _cloth(size: tuple[int, int], pitch: float, angle: float, depth: float) -> tuple[np.ndarray, np.ndarray]:
+    """Plain weave, depth cos(u) cos(v), as sums of products: float32 (4, W) of columns and (H, 4) of rows.
+
+    cos(u) cos(v) is half of cos(u + v) + cos(u - v), and each of these is the cosine of a sum of a row's and a
+    column's phase.
+    """
+    c, s = 2 * np.pi / pitch * np.array([np.cos(angle), np.sin(angle)])
+    x, y = np.arange(size[1]), np.arange(size[0])
+    # u = c x + s y, v = -s x + c y
+    waves = [f(k * x) for k in (c - s, c + s) for f in (np.cos, np.sin)]
+    turns = [0.5 * depth * f(k * y) for k in (s + c, s - c) for f in (np.cos, np.sin)]
+    return np.array(waves, np.float32), np.ascontiguousarray(np.array(turns, np.float32).T)

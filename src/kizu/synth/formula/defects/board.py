@@ -79,24 +79,26 @@ class Fault:
     Attributes:
         cover: coverage of copper that is missing or too much.
         after: float32 of the cover's box, the copper with the fault.
+        missing: copper is missing, not too much.
     """
 
     cover: Cover
     after: np.ndarray
+    missing: bool
 
 
 def _without(copper: Copper, shape: Outline) -> Fault:
     gone = fill(shape, copper.now.shape)
     before = copper.now[gone.slices]
     after = np.minimum(before, 1 - gone.alpha)
-    return Fault(Cover(gone.x, gone.y, before - after, gone.truncated), after)
+    return Fault(Cover(gone.x, gone.y, before - after, gone.truncated), after, True)
 
 
 def _with(copper: Copper, shape: Outline) -> Fault:
     more = fill(shape, copper.now.shape)
     before = copper.now[more.slices]
     after = np.maximum(before, np.minimum(more.alpha, 1 - copper.drills[more.slices]))
-    return Fault(Cover(more.x, more.y, after - before, more.truncated), after)
+    return Fault(Cover(more.x, more.y, after - before, more.truncated), after, False)
 
 
 def _pieces(copper: Copper, fault: Fault, margin: int, after: bool) -> int:
@@ -109,6 +111,11 @@ def _pieces(copper: Copper, fault: Fault, margin: int, after: bool) -> int:
         window = window.copy()
         window[y - top : y - top + height, x - left : x - left + width] = fault.after
     return cv2.connectedComponents((window >= 0.5).astype(np.uint8), connectivity=4)[0] - 1
+
+
+def _whole(fault: Fault) -> bool:
+    """Whether its mask is of one piece."""
+    return cv2.connectedComponents(fault.cover.mask.astype(np.uint8), connectivity=8)[0] == 2
 
 
 def _nets_near(copper: Copper, fault: Fault, margin: int) -> np.ndarray:
@@ -126,15 +133,22 @@ def _nets_near(copper: Copper, fault: Fault, margin: int) -> np.ndarray:
 def scrap(
     place: np.ndarray, length: float, width: float, heading: float, rough: float, random: np.random.Generator
 ) -> Outline:
-    """A shape as the etch leaves it: a short bent line whose width wanders, about ``length`` by ``width`` pixels."""
-    count = max(int(length / 1.5), 5)
-    run = max(length - width, 0.4 * length)
-    line = walk((0.0, 0.0), heading, run, random, run / count, 0.9 * rough, 0.02)
-    line += place - line.mean(0)
-    t = np.linspace(-1, 1, len(line))
-    half = 0.5 * width * np.sqrt(1 - 0.55 * t**2)
-    half = half * np.clip(1 + rough * random.normal(0, 0.8, len(line)), 0.45, 1.5)
-    return ribbon(line, np.maximum(half, 0.5))
+    """A shape as the etch leaves it: a smooth blot, stretched and bent, about ``length`` by ``width`` pixels."""
+    order = np.arange(2, 8)
+    sizes = 0.45 * rough * random.normal(0, 1, len(order)) * order**-0.8
+    t = np.linspace(0, 2 * np.pi, max(int(2 * length), 24) + 1)[:-1]
+    r = 1 + (sizes[:, None] * np.cos(order[:, None] * t + random.uniform(0, 2 * np.pi, len(order))[:, None])).sum(0)
+    r = np.maximum(r, 0.4)
+    x, y = 0.5 * length * r * np.cos(t), 0.5 * width * r * np.sin(t)
+    y += random.normal(0, 0.8) * rough * (x / length) ** 2 * max(length - width, 0.0)
+    c, s = np.cos(heading), np.sin(heading)
+    return Outline(place + np.stack([c * x - s * y, s * x + c * y], 1))
+
+
+def _wander(count: int, rough: float, random: np.random.Generator) -> np.ndarray:
+    """Factors on a width, (count,), that change smoothly from vertex to vertex."""
+    noise = np.convolve(random.normal(0, 1.2, count + 2), (0.25, 0.5, 0.25), "valid")
+    return np.clip(1 + rough * noise, 0.5, 1.6)
 
 
 def open_circuit(copper: Copper, random: np.random.Generator, recipe: Recipe) -> Fault | None:
@@ -155,7 +169,7 @@ def open_circuit(copper: Copper, random: np.random.Generator, recipe: Recipe) ->
     reach = (breadth + 3) / max(np.cos(slant), 0.3) + length
     line = walk((0.0, 0.0), heading, reach, random, 1.5, 0.3 * rough, 0.2)
     line += middle - line.mean(0)
-    half = 0.5 * length * np.clip(1 + rough * random.normal(0, 1, len(line)), 0.5, 1.6)
+    half = 0.5 * length * _wander(len(line), rough, random)
     fault = _without(copper, ribbon(line, np.maximum(half, 0.9), cap=False))
     margin = int(0.5 * breadth) + 2
     sound = len(np.unique(copper.nets[fault.cover.slices][fault.cover.mask])) == 1
@@ -184,7 +198,7 @@ def short_circuit(copper: Copper, random: np.random.Generator, recipe: Recipe) -
     bend = np.sin(np.linspace(0, np.pi, len(line))) * random.normal(0, 0.12) * far
     line = line + bend[:, None] * aside
     flare = 1 + 0.5 * np.abs(np.linspace(-1, 1, len(line))) ** 3
-    half = 0.5 * width * flare * np.clip(1 + rough * random.normal(0, 0.7, len(line)), 0.6, 1.6)
+    half = 0.5 * width * flare * _wander(len(line), rough, random)
     fault = _with(copper, ribbon(line, np.maximum(half, 0.8)))
     if set(_nets_near(copper, fault, 1).tolist()) != {int(nets[0]), int(nets[far])}:
         return None  # it misses one, or touches a third
@@ -203,7 +217,7 @@ def spur(copper: Copper, random: np.random.Generator, recipe: Recipe) -> Fault |
     line = walk(place - 2 * out, heading, length + 2, random, 1.5, 0.35 * rough, 0.1)
     t = np.linspace(0, 1, len(line))
     blunt = random.uniform(0.15, 0.7)
-    half = 0.5 * width * (1 - (1 - blunt) * t) * np.clip(1 + rough * random.normal(0, 0.6, len(line)), 0.6, 1.5)
+    half = 0.5 * width * (1 - (1 - blunt) * t) * _wander(len(line), rough, random)
     fault = _with(copper, ribbon(line, np.maximum(half, 0.7)))
     return fault if len(_nets_near(copper, fault, 2)) == 1 else None
 
@@ -217,7 +231,7 @@ def mouse_bite(copper: Copper, random: np.random.Generator, recipe: Recipe) -> F
     size = chance.log_uniform(recipe["size"], random) * copper.scale
     nets = copper.along(place, -out, 4 * size)
     breadth = float(len(nets) if nets.all() else np.argmin(nets != 0))
-    depth = min(chance.uniform(recipe["depth"], random) * breadth, 0.9 * size)
+    depth = min(chance.uniform(recipe["depth"], random) * breadth, 0.6 * size)
     if depth < 1.5:
         return None
     rough = chance.uniform(recipe["rough"], random)
@@ -279,7 +293,50 @@ def _pixel(
     return places[hits[0]] if len(hits) else None
 
 
-# Drawing function of a recipe -> function of (copper, random, ranges); None where the place that was drawn is not fit.
+def contrast(image: np.ndarray, fault: Fault, sound: np.ndarray, faulty: np.ndarray) -> float:
+    """How far a fault stands out from what should be in its place: copper where it is missing, else the ground.
+
+    The measure is that of ``kizu.synth.contrast``; but there is both copper and ground around most faults, and only one
+    of them tells. The ring is what should be there, 2 to 6 pixels away, or up to 16 where that is too little.
+
+    Args:
+        image: uint8 (H, W) or (H, W, C).
+        sound: bool (H, W), where there was copper before any fault.
+        faulty: bool (H, W), masks of all faults.
+    """
+    cover = fault.cover
+    top, left = max(cover.y - 16, 0), max(cover.x - 16, 0)
+    box = (slice(top, cover.y + cover.alpha.shape[0] + 16), slice(left, cover.x + cover.alpha.shape[1] + 16))
+    own = np.zeros(faulty[box].shape, np.uint8)
+    own[cover.y - top :, cover.x - left :][: cover.alpha.shape[0], : cover.alpha.shape[1]] = cover.mask
+    far = cv2.distanceTransform(1 - own, cv2.DIST_C, 3)
+    usual = (sound[box] == fault.missing) & ~faulty[box] & (far >= 2)
+    ring = usual & (far <= 6)
+    if np.count_nonzero(ring) < 12:
+        ring = usual & (far <= 16)
+    if np.count_nonzero(ring) < 4:
+        return 0.0
+    pixels = image[box].reshape(*own.shape, -1).astype(np.float32)
+    inside, around = pixels[own > 0], np.sort(pixels[ring], 0)
+    cut = len(around) // 20
+    around = around[cut : len(around) - cut]
+    middle, noise = around.mean(0), around.std(0) / (0.7893 if cut else 1)  # as a normal distribution so cut has
+    spread = ((inside - middle) ** 2).mean(0) - noise**2 * (1 + np.sqrt(2 / len(inside)))
+    return float((np.sqrt(np.maximum(spread, 0)) / np.maximum(noise, 0.3)).max())
+
+
+def make(name: str, copper: Copper, random: np.random.Generator, recipe: Recipe) -> Fault | None:
+    """One try to make a fault; None where the place that was drawn is not fit for it.
+
+    Args:
+        name: a key of ``FAULTS``.
+        recipe: its ranges, (low, high) each.
+    """
+    fault = FAULTS[name](copper, random, recipe)
+    return fault if fault is not None and _whole(fault) else None
+
+
+# Drawing function of a recipe -> function of (copper, random, ranges).
 FAULTS: dict[str, Callable[[Copper, np.random.Generator, Recipe], Fault | None]] = {
     f.__name__: f for f in (open_circuit, short_circuit, spur, mouse_bite, pin_hole, spurious_copper)
 }

@@ -17,7 +17,8 @@ from kizu.synth.formula import chance, light
 from kizu.synth.formula.boards.board import Board
 from kizu.synth.formula.boards.finish import dress, scan
 from kizu.synth.formula.boards.layout import Layout
-from kizu.synth.formula.defects.board import FAULTS, Copper, Fault
+from kizu.synth.formula.defects.board import FAULTS, Copper, Fault, make
+from kizu.synth.formula.defects.board import contrast as visible
 from kizu.synth.formula.raster import Cover
 from kizu.synth.formula.scene import Node, Scene
 from kizu.synth.formula.source import Picture
@@ -47,8 +48,8 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
     label = {name: k for k, name in enumerate(names(values))}
     if values["label"]["parts"]:
         _label_pieces(board, scene, label)
-    if not clean:
-        _etch_faults(board, scene, label, values, scale, generator(seed, Stream.DEFECT, index))
+    sound = board.copper >= 0.5
+    faults = {} if clean else _etch(board, scene, label, values, scale, generator(seed, Stream.DEFECT, index))
     surface, camera_random = generator(seed, Stream.SURFACE, index), generator(seed, Stream.CAMERA, index)
     meta: dict[str, Any] = {"style": style}
     if style == "binary":
@@ -61,20 +62,27 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
         image = cameras.expose(light.shade(layers, rig), camera, camera_random)
         quality = camera.quality
         meta |= chosen | {"light": rig.main.kind}
+    contrast = _contrasts(image, scene, faults, sound)
+    for k in [k for k in faults if contrast[k] < values["label"]["contrast"]]:
+        scene.forget(k)
+        del faults[k], contrast[k]
     instances = scene.labels()
-    contrast = contrasts(image, instances)
-    faults = [k for k, node in enumerate(scene.nodes) if node.payload == "fault"]
+    column = [contrast[k] for k, node in enumerate(scene.nodes) if node.label >= 0]
+    instances = instances.replace(attributes=instances.attributes | {"contrast": np.round(column, 3)})
+    return Picture(image, instances, meta | {"clean": not faults}, quality)
+
+
+def _contrasts(image: np.ndarray, scene: Scene, faults: dict[int, Fault], sound: np.ndarray) -> dict[int, float]:
+    """Contrast of each labelled node: of faults to what should be there, of pieces to what lies around."""
     labelled = [k for k, node in enumerate(scene.nodes) if node.label >= 0]
-    unseen = [
-        k for k, value in zip(labelled, contrast, strict=True) if k in faults and value < values["label"]["contrast"]
-    ]
-    if unseen:
-        for k in unseen:
-            scene.forget(k)
-        instances = scene.labels()
-        contrast = contrasts(image, instances)
-    instances = instances.replace(attributes=instances.attributes | {"contrast": np.round(contrast, 3)})
-    return Picture(image, instances, meta | {"clean": len(faults) == len(unseen)}, quality)
+    if len(labelled) == len(faults):
+        out = {}
+    else:
+        out = dict(zip(labelled, contrasts(image, scene.labels()).tolist(), strict=True))
+    faulty = np.zeros(image.shape[:2], bool)
+    for fault in faults.values():
+        faulty[fault.cover.slices] |= fault.cover.mask
+    return out | {k: visible(image, fault, sound, faulty) for k, fault in faults.items()}
 
 
 def _label_pieces(board: Board, scene: Scene, label: dict[str, int]) -> None:
@@ -85,11 +93,11 @@ def _label_pieces(board: Board, scene: Scene, label: dict[str, int]) -> None:
         scene.add(Node(cover, label[piece.kind]))
 
 
-def _etch_faults(
+def _etch(
     board: Board, scene: Scene, label: dict[str, int], values: dict[str, Any], scale: float,
     random: np.random.Generator,
-) -> None:  # fmt: skip
-    """Put faults into the copper of a board, and into the scene what they change."""
+) -> dict[int, Fault]:  # fmt: skip
+    """Put faults into the copper of a board, and what they change into the scene: node -> fault."""
     table = values["faults"]
     weights = {name: weight for name, weight in table["types"].items() if weight > 0}
     count, kinds = chance.whole(table["count"], random), chance.whole(table["kinds"], random)
@@ -97,22 +105,26 @@ def _etch_faults(
     while left and len(weights_of_picture) < kinds:
         name = chance.pick(left, random)
         weights_of_picture[name] = left.pop(name)
+    faults: dict[int, Fault] = {}
     if not weights_of_picture:
-        return
+        return faults
     copper = Copper.of(board.copper, board.drills, scale)
     apart, taken = table["apart"] * scale, []
     for _ in range(count):
         name = chance.pick(weights_of_picture, random)
         recipe = _recipe(name, values["recipes"])
         for _ in range(int(table["tries"])):
-            fault = FAULTS[recipe.draw](copper, random, recipe.ranges)
+            fault = make(recipe.draw, copper, random, recipe.ranges)
             if fault is None or not _fits(fault, scene, taken, apart):
                 continue
-            if scene.add(Node(fault.cover, label[name], payload="fault")) >= 0:
+            k = scene.add(Node(fault.cover, label[name]))
+            if k >= 0:
+                faults[k] = fault
                 copper.now[fault.cover.slices] = fault.after
                 taken.append(_box(fault.cover))
                 break
     board.copper = copper.now
+    return faults
 
 
 def _box(cover: Cover) -> tuple[int, int, int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 from kizu.core.seeds import Stream, generator
 from kizu.synth.contrast import contrasts
 from kizu.synth.formula import camera as cameras
-from kizu.synth.formula import chance, form, light, look, product, shadow
+from kizu.synth.formula import form, light, look, product, shadow
 from kizu.synth.formula.bodies import Body, carve, widen
 from kizu.synth.formula.layers import Layers, Mark
 from kizu.synth.formula.parts import PARTS
@@ -23,6 +23,7 @@ from kizu.synth.formula.source import Picture
 from kizu.synth.formula.surfaces import bank
 from kizu.synth.formula.surfaces.surface import Surface
 
+_CORRECTIONS = 2  # of contrasts that are matched
 _GOLDEN = 0.6180339887498949  # multiples of it fill 0..1 evenly however many there are
 
 
@@ -34,6 +35,12 @@ def names(values: dict[str, Any]) -> tuple[str, ...]:
     if values["label"]["parts"]:
         out += [*PARTS, "fitting"]
     return tuple(dict.fromkeys(out))
+
+
+def not_defects(values: dict[str, Any]) -> tuple[str, ...]:
+    """Class names of what is no defect: parts, fittings, distractors."""
+    flaws = set(values["defects"]["types"])
+    return tuple(name for name in names(values) if name not in flaws)
 
 
 def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) -> Picture:
@@ -52,13 +59,14 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
     image = _expose(values, one, ground, placing, seed, index)
     instances = placing.scene.labels()
     contrast = contrasts(image, instances)
-    again = bool(values["match"]["contrasts"] and placing.drawn)
-    if again:
-        placing.restrain(contrast, values["match"]["contrasts"], random)
-    elif placing.forget_unseen(contrast, values["label"]["contrast"]):
+    if values["match"]["contrasts"]:
+        wanted = placing.wish(values["match"]["contrasts"], random)
+        for _ in range(_CORRECTIONS if wanted else 0):
+            placing.restrain(contrast, wanted)
+            image = _expose(values, one, _ground(one, size, seed, index), placing, seed, index)
+            contrast = contrasts(image, instances)
+    if placing.forget_unseen(contrast, values["label"]["contrast"]):
         instances = placing.scene.labels()
-        again = True
-    if again:
         image = _expose(values, one, _ground(one, size, seed, index), placing, seed, index)
         contrast = contrasts(image, instances)
     instances = instances.replace(attributes=instances.attributes | {"contrast": np.round(contrast, 3)})

@@ -145,6 +145,7 @@ class Canvas:
         self.values, self.size, self.random = values, size, random
         self.mode = values["mode"]
         self.scale = min(size) / 512
+        self.placed: list[tuple[np.ndarray, np.ndarray]] = []  # centres and figures
         self.room = lines.room(size)
         self.scene = Scene(size, int(values["scene"]["least"]))
         self.below = values["scene"]["crowd"] == "drop"
@@ -203,14 +204,14 @@ class Canvas:
         if size["law"] == "power":
             radius = float(contours.power_law(random.uniform(), size["radius"], size["exponent"])) * self.scale
         figure = self.figure(known[kind], radius)
-        low, high = self.values["place"]["centre"]
         for _ in range(1 if self.below else _TRIES):
-            centre = random.uniform(low, high, 2) * (self.size[1], self.size[0])
+            centre = self.centre()
             root = self.add(figure + centre, kind)
             if root >= 0:
                 break
         else:
             return
+        self.placed.append((centre, figure))
         tree = self.values["tree"]
         if self.mode == "m3" and chance.either(tree["inside"], random):
             reach = float(np.sqrt((figure[-1] ** 2).sum(1).mean()))
@@ -221,6 +222,16 @@ class Canvas:
                     angle, far = random.uniform(0, 2 * np.pi), reach * random.uniform(0.3, 0.75)
                     place = centre + far * np.array([np.cos(angle), np.sin(angle)])
                     self.add(self.figure(known[inner], small) + place, inner, root, 1)
+
+    def centre(self) -> np.ndarray:
+        """A place (x, y): anywhere, or at the edge of a figure that is there."""
+        random = self.random
+        if self.placed and chance.either(self.values["place"]["crowding"], random):
+            near, figure = self.placed[int(random.integers(len(self.placed)))]
+            edge = figure[-1, int(random.integers(figure.shape[1]))]
+            return near + edge * random.uniform(0.6, 1.3)
+        low, high = self.values["place"]["centre"]
+        return random.uniform(low, high, 2) * (self.size[1], self.size[0])
 
     def add(self, figure: np.ndarray, kind: int, parent: int = -1, level: int = 0) -> int:
         """Admit a placed figure and draw it; the number of its node, or -1 where it is refused."""

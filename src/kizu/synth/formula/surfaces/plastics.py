@@ -142,7 +142,7 @@ def draw_foam(random: np.random.Generator, scale: float) -> dict[str, Any]:
         "bubble": chance.log_uniform((4.5, 13), random) * scale,
         "depth": chance.uniform((0.3, 0.75), random),
         "tone": chance.log_uniform((0.03, 0.08), random),
-        "relief": chance.log_uniform((0.12, 0.3), random),
+        "relief": chance.log_uniform((0.1, 0.25), random),
         "roughness": chance.uniform((0.8, 1.0), random),
         **unevenness(random, scale),
     }

@@ -53,7 +53,7 @@ def draw_woven(random: np.random.Generator, scale: float) -> dict[str, Any]:
         "depth": chance.uniform((0.3, 0.7), random),
         "wobble": chance.uniform((0.05, 0.2), random),
         "fuzz": chance.log_uniform((0.03, 0.08), random),
-        "relief": chance.log_uniform((0.08, 0.25), random),
+        "relief": chance.log_uniform((0.07, 0.2), random),
         "roughness": chance.uniform((0.75, 0.95), random),
         **unevenness(random, scale),
     }
@@ -87,7 +87,7 @@ def draw_knit(random: np.random.Generator, scale: float) -> dict[str, Any]:
         "yarn": chance.uniform((0.21, 0.28), random),
         "wobble": chance.uniform((0.05, 0.14), random),
         "fuzz": chance.log_uniform((0.04, 0.1), random),
-        "relief": chance.log_uniform((0.1, 0.25), random),
+        "relief": chance.log_uniform((0.08, 0.2), random),
         "roughness": chance.uniform((0.85, 0.98), random),
         **unevenness(random, scale),
     }
