@@ -53,7 +53,9 @@ def demo(
     if data is None:
         source, fit_split, test_split = out / "line", "train", "test"
         keys = f"--preset line --count {images} --size {_SIZE} --seed {seed} --to coco"
-        tell(1, f"Making {images} pictures of a product line, about half of them good", f"kizu generate {source} {keys}")
+        tell(
+            1, f"Making {images} pictures of a product line, about half of them good", f"kizu generate {source} {keys}"
+        )
         generate(source, preset="line", count=images, size=_SIZE, seed=seed, to="coco")
     else:
         tell(1, f"Opening {data}", f"kizu check {data}")

@@ -129,17 +129,23 @@ def nested(
     return out if kept is None else out[kept]
 
 
-def gradient_noise(count: int, random: np.random.Generator) -> np.ndarray:
-    """The P of the papers, float64 (count,): 1-D gradient noise at unrelated places, thus independent values.
+def gradient_noise(count: int, random: np.random.Generator, both: bool = False) -> np.ndarray:
+    """The P of the papers: 1-D gradient noise at unrelated places, thus independent values.
 
     ``P = 0.4 mix(g_k x, g_k+1 (x - 1), x^3 (6 x^2 - 15 x + 10))`` with x even in [0, 1) and k in 0 .. 255: the noise of
     the ``noise`` library, which the papers call at places drawn evenly from (0, 10000). Its gradients are 1 to 8, or -1
     half of the time. Mean 0, deviation 0.329, ``|P| < 0.952``.
+
+    Args:
+        both: for x and for y.
+
+    Returns:
+        float64 (count,), or (count, 2).
     """
     out = np.empty((1, count, 2))
-    ones = np.ones((count, 2))
-    _grow(np.zeros((count, 2)), ones, np.zeros(count), -1.0, random.integers(1, 2**32, 4, dtype=np.uint32), out)
-    return out[0, :, 0]
+    state = random.integers(1, 2**32, 4, dtype=np.uint32)
+    _grow(np.zeros((count, 2)), np.ones((count, 2)), np.zeros(count), -1.0, state, out)
+    return out[0] if both else out[0, :, 0]
 
 
 @jit

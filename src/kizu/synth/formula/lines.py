@@ -31,13 +31,20 @@ def outlined(rings: list[np.ndarray], size: tuple[int, int]) -> Cover:
     return Cover(x0, y0, alpha, truncated)
 
 
-def traced(figure: np.ndarray, size: tuple[int, int]) -> Cover:
-    """Coverage of the one-pixel lines of polygons float64 (N, n, 2), all of them together."""
-    x0, y0, x1, y1, truncated = _box(figure.reshape(-1, 2), size)
-    alpha = np.zeros((y1 - y0, x1 - x0), np.float32)
+def traced(figure: np.ndarray, size: tuple[int, int], within: Cover | None = None) -> Cover:
+    """Coverage of the one-pixel lines of polygons float64 (N, n, 2): each pixel's largest.
+
+    Args:
+        within: cut to this cover.
+    """
+    if within is None:
+        x0, y0, x1, y1, truncated = _box(figure.reshape(-1, 2), size)
+        alpha = np.zeros((y1 - y0, x1 - x0), np.float32)
+    else:
+        x0, y0, truncated, alpha = within.x, within.y, within.truncated, np.zeros_like(within.alpha)
     if alpha.size:
-        draw(figure, np.zeros(len(figure), np.float32), x0, y0, np.zeros_like(alpha), alpha, room(alpha.shape))
-    return Cover(x0, y0, alpha, truncated)
+        _traced(figure, x0, y0, alpha)
+    return Cover(x0, y0, alpha if within is None else np.minimum(alpha, within.alpha, out=alpha), truncated)
 
 
 def _box(points: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int, bool]:
@@ -57,9 +64,16 @@ def _bounds(points):
 
 
 @jit
+def _traced(figure, left, top, alpha):
+    flat, touched = alpha.reshape(-1), np.empty(1, np.int32)
+    for p in range(len(figure)):
+        _trace(figure[p], left, top, flat, alpha.shape[1], touched)
+
+
+@jit
 def _outlined(points, starts, left, top, alpha):
     _fill(points, starts, left, top, alpha)
-    touched = np.empty(0, np.int32)
+    touched = np.empty(1, np.int32)
     for r in range(len(starts) - 1):
         _trace(points[starts[r] : starts[r + 1]], left, top, alpha.reshape(-1), alpha.shape[1], touched)
 
@@ -101,12 +115,12 @@ def _trace(ring, left, top, out, width, touched):
     """Raise the coverage in ``out`` (h * w) to that of one closed line.
 
     Returns:
-        how many pixels were zero before; ``touched``, which has room for one more than there are, begins with them (an
-        empty one stays empty).
+        how many pixels were zero before; ``touched``, which has room for one more than there are, begins with them
+        (0, and nothing is listed, where it has room for one only).
     """
     # Written out thrice: as a function of its own the few steps for a pixel take several times as long. Places are
-    # unsigned, so that no look from the end of the array is compiled in.
-    height, listed = len(out) // width, len(touched) > 0
+    # unsigned, so that no look from the end of the array is compiled in; and nobody could foretell branches here.
+    height, listed = len(out) // width, len(touched) > 1
     one = np.float32(1.0)
     count = 0
     ax, ay = ring[-1, 0] - left - 0.5, ring[-1, 1] - top - 0.5
@@ -129,28 +143,22 @@ def _trace(ring, left, top, out, width, touched):
                     if 0 <= low < reach:
                         place = np.uint64(u * stride_u + low * stride_v)
                         before = out[place]
-                        if one - far > before:
-                            if listed:
-                                touched[np.uint64(count)] = place
-                            count += before == 0
-                            out[place] = one - far
+                        touched[np.uint64(count)] = place
+                        count += listed & (before == 0) & (one - far > 0)
+                        out[place] = one - far if one - far > before else before
                     if -1 <= low < reach - 1:
                         place = np.uint64(u * stride_u + (low + 1) * stride_v)
                         before = out[place]
-                        if far > before:
-                            if listed:
-                                touched[np.uint64(count)] = place
-                            count += before == 0
-                            out[place] = far
+                        touched[np.uint64(count)] = place
+                        count += listed & (before == 0) & (far > 0)
+                        out[place] = far if far > before else before
             i, j = int(np.floor(by + 0.5)), int(np.floor(bx + 0.5))
             if 0 <= i < height and 0 <= j < width:
                 near = one - np.float32(max(abs(by - i), abs(bx - j)))
                 place = np.uint64(i * width + j)
                 before = out[place]
-                if near > before:
-                    if listed:
-                        touched[np.uint64(count)] = place
-                    count += before == 0
-                    out[place] = near
+                touched[np.uint64(count)] = place
+                count += listed & (before == 0) & (near > 0)
+                out[place] = near if near > before else before
         ax, ay = bx, by
     return count

@@ -37,6 +37,14 @@ class Cover:
         """The box as slices (rows, columns) of the frame."""
         return slice(self.y, self.y + self.alpha.shape[0]), slice(self.x, self.x + self.alpha.shape[1])
 
+    def meets(self, other: Cover) -> bool:
+        """Whether the boxes share a pixel."""
+        (rows, columns), (others, across) = self.slices, other.slices
+        return (
+            rows.start < others.stop and others.start < rows.stop
+            and columns.start < across.stop and across.start < columns.stop
+        )  # fmt: skip
+
     def within(self, parent: Cover) -> Cover:
         """The part of this shape that lies in another: the smaller coverage, on the box that both share."""
         x0, y0 = max(self.x, parent.x), max(self.y, parent.y)
@@ -139,14 +147,14 @@ def _edge(sums: np.ndarray, x0: float, y0: float, x1: float, y1: float, sign: fl
     """Add the area to the right of an edge that runs down inside the box; ``sums`` holds differences along rows."""
     slope = (x1 - x0) / (y1 - y0)
     x = x0
-    rows = sums.shape[0]
+    rows, edge = sums.shape[0], float(sums.shape[1])
     for i in range(int(y0), min(int(np.ceil(y1)), rows)):
         high, low = max(y0, float(i)), min(y1, float(i + 1))
         tall = low - high
         if tall <= 0:
             continue
         after = x + slope * tall
-        left, right = min(x, after), max(x, after)
+        left, right = min(x, after), min(max(x, after), edge)  # rounding may lead out of the box
         x = after
         column = int(left)
         last = int(np.ceil(right))

@@ -176,7 +176,8 @@ class Scene:
     def _overlaps(self, cover: Cover, area: int, lineage: set[int]) -> bool:
         """Whether a cover shares more than the cap allows with a node, hidden parts included."""
         for k, node in enumerate(self.nodes):
-            shared = 0 if k in lineage else np.count_nonzero(cover.within(node.cover).mask)
+            apart = k in lineage or not cover.meets(node.cover)
+            shared = 0 if apart else np.count_nonzero(cover.within(node.cover).mask)
             if shared > self.cap * min(area, self._amodal[k]):
                 return True
         return False

@@ -124,16 +124,31 @@ def _offsets(lattice: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 def densify(outline: Outline, step: float) -> Outline:
     """The same shape with vertices put into edges longer than ``step`` pixels, so that a warp can bend them."""
-    points, starts = [], [0]
-    for r in range(len(outline)):
-        ring = outline.ring(r)
-        edges = np.roll(ring, -1, 0) - ring
-        pieces = np.maximum(np.ceil(np.hypot(edges[:, 0], edges[:, 1]) / step), 1).astype(np.int64)
-        first = np.repeat(np.arange(len(ring)), pieces)
-        share = (np.arange(len(first)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) / pieces[first]
-        points.append(ring[first] + share[:, None] * edges[first])
-        starts.append(starts[-1] + len(first))
-    return Outline(np.concatenate(points), np.array(starts))
+    return Outline(*_densify(outline.points, outline.starts, float(step)))
+
+
+@jit
+def _densify(points: np.ndarray, starts: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
+    pieces = np.empty(len(points), np.int64)
+    nexts = np.empty(len(points), np.int64)
+    out_starts = np.zeros(len(starts), np.int64)
+    for r in range(len(starts) - 1):
+        total = 0
+        for k in range(starts[r], starts[r + 1]):
+            nexts[k] = k + 1 if k + 1 < starts[r + 1] else starts[r]
+            long = np.hypot(points[nexts[k], 0] - points[k, 0], points[nexts[k], 1] - points[k, 1])
+            pieces[k] = max(int(np.ceil(long / step)), 1)
+            total += pieces[k]
+        out_starts[r + 1] = out_starts[r] + total
+    out = np.empty((out_starts[-1], 2))
+    place = 0
+    for k in range(len(points)):
+        for n in range(pieces[k]):
+            share = n / pieces[k]
+            out[place, 0] = points[k, 0] + share * (points[nexts[k], 0] - points[k, 0])
+            out[place, 1] = points[k, 1] + share * (points[nexts[k], 1] - points[k, 1])
+            place += 1
+    return out, out_starts
 
 
 def warped(outline: Outline, warp: Warp, step: float = 4.0) -> Outline:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from kizu.core.jit import jit
+from kizu.synth.formula.boards import kernels
 from kizu.synth.formula.outline import Outline
 from kizu.synth.formula.raster import Cover, fill, stroke
 from kizu.synth.formula.warp import rotation
@@ -102,18 +102,20 @@ class Board:
         points = self.warp(np.asarray(points, np.float64))
         net, other = self.root(net), self.root(other)
         reach = half + apart * self.clearance
-        if _outside(points, half, *self.size) or _blocked(self._nets, self._roots, points, reach, net, other):
+        if kernels.outside(points, half, *self.size) or kernels.blocked(
+            self._nets, self._roots, points, reach, net, other
+        ):
             return 0
-        if _count_line(*self.size, points, half) < self.least:
+        if not kernels.reaches_in(*self.size, points, half, self.least):
             return 0
         if net and other and net != other:
             net = self.join(net, other)
         made = net or self._new_net()
-        _paint_line(self.copper, self._nets, points, half, made)
+        kernels.paint_line(self.copper, self._nets, points, half, made)
         if swell >= 0:
-            _widen(self.opening, points, half + swell)
+            kernels.paint_line(self.opening, self._nets, points, half + swell, 0)
         if drill:
-            _widen(self.drills, np.repeat(points.mean(0, keepdims=True), 2, 0), drill)
+            kernels.paint_line(self.drills, self._nets, np.repeat(points.mean(0, keepdims=True), 2, 0), drill, 0)
         self.pieces.append(Piece(kind, points, half))
         return made
 
@@ -145,33 +147,35 @@ class Board:
         """
         border = self.warp(np.concatenate([ring, ring[:1]]))
         net = self.root(net)
-        if _outside(border, 0.0, *self.size):
+        if kernels.outside(border, 0.0, *self.size):
             return 0
-        if _blocked(self._nets, self._roots, _thin(border, 0.3 * self.clearance), self.clearance, net, net):
+        if kernels.blocked(
+            self._nets, self._roots, kernels.thin(border, 0.3 * self.clearance), self.clearance, net, net
+        ):
             return 0
         outline = Outline(border[:-1])
         cover = fill(outline, self.size)
         here = self._nets[cover.slices]
-        if _free_pixels(here, self._roots, cover.alpha, net) < self.least:
+        if kernels.free_pixels(here, self._roots, cover.alpha, net) < self.least:
             return 0
         made = net or self._new_net()
-        _paint_cover(self.copper[cover.slices], here, cover.alpha, made)
+        kernels.paint_cover(self.copper[cover.slices], here, cover.alpha, made)
         if swell >= 0:
-            _raise(self.opening[cover.slices], cover.alpha)
+            kernels.paint_cover(self.opening[cover.slices], here, cover.alpha, 0)
             if swell > 0:
-                _widen(self.opening, border, swell)
+                kernels.paint_line(self.opening, self._nets, border, swell, 0)
         if drill:
             middle = (border.min(0) + border.max(0)) / 2
-            _widen(self.drills, np.stack([middle, middle]), drill)
+            kernels.paint_line(self.drills, self._nets, np.stack([middle, middle]), drill, 0)
         self.pieces.append(Piece(kind, outline=outline))
         return made
 
     def bare_hole(self, centre: np.ndarray, radius: float) -> bool:
         """A hole in the laminate without copper; False where something is in the way."""
         line = np.repeat(self.warp(np.asarray(centre, np.float64)[None]), 2, 0)
-        if _blocked(self._nets, self._roots, line, radius + self.clearance, 0, 0):
+        if kernels.blocked(self._nets, self._roots, line, radius + self.clearance, 0, 0):
             return False
-        _paint_line(self.drills, self._nets, line, radius, self._new_net())
+        kernels.paint_line(self.drills, self._nets, line, radius, self._new_net())
         return True
 
     def print_lines(self, lines: list[np.ndarray], half: float) -> None:
@@ -179,11 +183,11 @@ class Board:
         points = self.warp(np.concatenate(lines))
         ends = np.cumsum([len(line) for line in lines])
         for line in np.split(points, ends[:-1]):
-            _widen(self.silk, line, half)
+            kernels.paint_line(self.silk, self._nets, line, half, 0)
 
     def free(self, points: np.ndarray, reach: float) -> bool:
         """Whether nothing lies within ``reach`` pixels of a line."""
-        return not _blocked(self._nets, self._roots, self.warp(np.asarray(points, np.float64)), reach, 0, 0)
+        return not kernels.blocked(self._nets, self._roots, self.warp(np.asarray(points, np.float64)), reach, 0, 0)
 
     def pour(self, gap: float, least: float) -> None:
         """Fill what is free with copper that stays ``gap`` pixels away from all else; islands below ``least`` go."""
@@ -204,153 +208,4 @@ class Board:
 
     def finish(self) -> None:
         """Drill the copper, and keep print off open copper and holes. Call it when all is placed."""
-        _take_off(self.copper, self.silk, self.drills, self.opening)
-
-
-# Each kernel walks over the pixels that may lie within a reach of a segment: row by row, between the bounds of a band.
-
-
-@jit
-def _band(ax, ay, bx, by, reach, y, width):
-    """Columns [first, last) of a row that lie within ``reach`` of a segment's line and box; y of the pixels' middle."""
-    low, high = min(ax, bx) - reach, max(ax, bx) + reach
-    dx, dy = bx - ax, by - ay
-    if abs(dy) > 1e-9:
-        middle = ax + (y - ay) * dx / dy
-        aside = reach * np.sqrt(dx * dx + dy * dy) / abs(dy)
-        low, high = max(low, middle - aside), min(high, middle + aside)
-    return max(int(np.floor(low - 0.5)), 0), min(int(np.ceil(high + 0.5)), width)
-
-
-@jit
-def _far(x, y, ax, ay, bx, by):
-    dx, dy = bx - ax, by - ay
-    length = dx * dx + dy * dy
-    t = 0.0 if length == 0 else min(max(((x - ax) * dx + (y - ay) * dy) / length, 0.0), 1.0)
-    ex, ey = x - ax - t * dx, y - ay - t * dy
-    return np.sqrt(ex * ex + ey * ey)
-
-
-@jit
-def _outside(points, half, height, width):
-    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
-    for k in range(len(points)):
-        left, right = min(left, points[k, 0]), max(right, points[k, 0])
-        top, bottom = min(top, points[k, 1]), max(bottom, points[k, 1])
-    return right + half <= 0 or bottom + half <= 0 or left - half >= width or top - half >= height
-
-
-@jit
-def _blocked(nets, roots, points, reach, net, other):
-    height, width = nets.shape
-    for k in range(len(points) - 1):
-        ax, ay, bx, by = points[k, 0], points[k, 1], points[k + 1, 0], points[k + 1, 1]
-        for i in range(max(int(min(ay, by) - reach), 0), min(int(max(ay, by) + reach) + 1, height)):
-            first, last = _band(ax, ay, bx, by, reach, i + 0.5, width)
-            for j in range(first, last):
-                held = nets[i, j]
-                if held != 0:
-                    held = roots[held]
-                    if held != net and held != other and _far(j + 0.5, i + 0.5, ax, ay, bx, by) < reach:
-                        return True
-    return False
-
-
-@jit
-def _thin(points, step):
-    """A line without the vertices that are nearer than a step to the one before."""
-    out = np.empty_like(points)
-    out[0] = points[0]
-    count = 1
-    for k in range(1, len(points)):
-        dx, dy = points[k, 0] - out[count - 1, 0], points[k, 1] - out[count - 1, 1]
-        if dx * dx + dy * dy >= step * step or k == len(points) - 1:
-            out[count] = points[k]
-            count += 1
-    return out[:count]
-
-
-@jit
-def _raise(field, alpha):
-    for i in range(alpha.shape[0]):
-        for j in range(alpha.shape[1]):
-            if alpha[i, j] > field[i, j]:
-                field[i, j] = alpha[i, j]
-
-
-@jit
-def _take_off(copper, silk, drills, opening):
-    one = np.float32(1.0)
-    for i in range(copper.shape[0]):
-        for j in range(copper.shape[1]):
-            left = one - drills[i, j]
-            copper[i, j] = min(copper[i, j], left)
-            silk[i, j] = min(silk[i, j], left, one - opening[i, j])
-
-
-@jit
-def _free_pixels(nets, roots, alpha, net):
-    """Pixels that a cover would take; 0 where it touches another net."""
-    count = 0
-    for i in range(alpha.shape[0]):
-        for j in range(alpha.shape[1]):
-            if alpha[i, j] > 0 and nets[i, j] != 0 and roots[nets[i, j]] != net:
-                return 0
-            count += alpha[i, j] >= 0.5
-    return count
-
-
-@jit
-def _count_line(height, width, points, half):
-    """Pixels of a line inside the frame, those of its joints more than once."""
-    count = 0
-    for k in range(len(points) - 1):
-        ax, ay, bx, by = points[k, 0], points[k, 1], points[k + 1, 0], points[k + 1, 1]
-        for i in range(max(int(min(ay, by) - half), 0), min(int(max(ay, by) + half) + 1, height)):
-            first, last = _band(ax, ay, bx, by, half, i + 0.5, width)
-            for j in range(first, last):
-                if _far(j + 0.5, i + 0.5, ax, ay, bx, by) <= half:
-                    count += 1
-    return count
-
-
-@jit
-def _paint_line(copper, nets, points, half, net):
-    """Coverage by distance, the larger one counts."""
-    height, width = nets.shape
-    reach = half + 0.5
-    for k in range(len(points) - 1):
-        ax, ay, bx, by = points[k, 0], points[k, 1], points[k + 1, 0], points[k + 1, 1]
-        for i in range(max(int(min(ay, by) - reach), 0), min(int(max(ay, by) + reach) + 1, height)):
-            first, last = _band(ax, ay, bx, by, reach, i + 0.5, width)
-            for j in range(first, last):
-                alpha = min(reach - _far(j + 0.5, i + 0.5, ax, ay, bx, by), 1.0)
-                if alpha > copper[i, j]:
-                    copper[i, j] = alpha
-                if alpha >= 0.5:
-                    nets[i, j] = net
-
-
-@jit
-def _paint_cover(copper, nets, alpha, net):
-    for i in range(alpha.shape[0]):
-        for j in range(alpha.shape[1]):
-            if alpha[i, j] > copper[i, j]:
-                copper[i, j] = alpha[i, j]
-            if alpha[i, j] >= 0.5:
-                nets[i, j] = net
-
-
-@jit
-def _widen(field, points, half):
-    """The larger of a field and the coverage of a line."""
-    height, width = field.shape
-    reach = half + 0.5
-    for k in range(len(points) - 1):
-        ax, ay, bx, by = points[k, 0], points[k, 1], points[k + 1, 0], points[k + 1, 1]
-        for i in range(max(int(min(ay, by) - reach), 0), min(int(max(ay, by) + reach) + 1, height)):
-            first, last = _band(ax, ay, bx, by, reach, i + 0.5, width)
-            for j in range(first, last):
-                alpha = min(reach - _far(j + 0.5, i + 0.5, ax, ay, bx, by), 1.0)
-                if alpha > field[i, j]:
-                    field[i, j] = alpha
+        kernels.take_off(self.copper, self.silk, self.drills, self.opening)

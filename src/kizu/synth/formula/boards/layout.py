@@ -147,7 +147,7 @@ class Layout:
         drill = radius * random.uniform(0.4, 0.8)
         shape = random.choice(("round", "oblong", "square", "cut"))
         first = self.spot(-step)
-        square = rounded(rectangle(-radius, -radius, radius, radius), 0.1 * radius)
+        square = blunt(radius, radius, 0.12 * radius)
         reach = 0.3 * radius * across if shape == "oblong" else None
         for i in range(rows):
             for j in range(columns):
@@ -187,7 +187,7 @@ class Layout:
                     self._put(ring, place + side * far * out + offset * row, side * out, min(0.5 * long, wide))
         if random.random() < 0.3 and far > 3 * self.pitch:
             core = 0.45 * far
-            self.board.pad(rounded(rectangle(-core, -core, core, core), 0.1 * core) + place, swell=0.5)
+            self.board.pad(blunt(core, core, 0.1 * core) + place, swell=0.5)
 
     def _put(self, ring: np.ndarray, place: np.ndarray, out: np.ndarray, half: float) -> None:
         net = self.board.pad(ring + place, swell=1.0)
@@ -306,7 +306,7 @@ class Layout:
         out: np.ndarray | None = None,
     ) -> int:  # fmt: skip
         """Try the ways from a place to another (or over the border of the frame); the net, or 0."""
-        for _ in range(3):
+        for _ in range(2):
             first = start
             points = [start]
             if out is not None:
@@ -330,7 +330,13 @@ class Layout:
 def _land(out: np.ndarray, long: float, wide: float) -> np.ndarray:
     """A rectangle about the origin: half its length along ``out``, half its width across."""
     half = np.abs(out) * long + np.abs(out[::-1]) * wide
-    return rounded(rectangle(*-half, *half), 0.25 * min(long, wide))
+    return blunt(*half, 0.2 * min(long, wide))
+
+
+def blunt(a: float, b: float, cut: float) -> np.ndarray:
+    """A rectangle (8, 2) about the origin with cut corners; ``a`` and ``b`` are half its sides."""
+    c, d = a - cut, b - cut
+    return np.array([(-c, -b), (c, -b), (a, -d), (a, d), (c, b), (-c, b), (-a, d), (-a, -d)])
 
 
 def bent(start: np.ndarray, end: np.ndarray, random: np.random.Generator) -> list[np.ndarray]:

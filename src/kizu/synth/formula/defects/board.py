@@ -54,12 +54,14 @@ class Copper:
         if not len(self.border):
             return None
         i, j = divmod(int(self.border[random.integers(len(self.border))]), self.now.shape[1])
-        window = self.now[max(i - 3, 0) : i + 4, max(j - 3, 0) : j + 4]
+        if self.now[i, j] < 0.5:  # an earlier fault took it
+            return None
+        top, left = max(i - 3, 0), max(j - 3, 0)
+        window = self.now[top : i + 4, left : j + 4]
         y, x = np.mgrid[: window.shape[0], : window.shape[1]]
         # Out of the copper: away from its centre of mass in the window.
-        way = np.array([j - max(j - 3, 0), i - max(i - 3, 0)]) - np.array([(window * x).sum(), (window * y).sum()]) / (
-            window.sum()
-        )
+        middle = np.array([(window * x).sum(), (window * y).sum()]) / window.sum()
+        way = np.array([j - left, i - top]) - middle
         far = float(np.hypot(*way))
         return None if far < 0.3 else (np.array([j + 0.5, i + 0.5]), way / far)
 

@@ -44,14 +44,12 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
     passed = np.ones(size, np.float32)
     thrown, most = 0, int(values["leaves"]["most"])
     textures = [noise.smooth(size, grain, random) for grain in _grains(look, size, random)]
-    texture = np.stack(textures, 2) if textures else np.zeros((1, 1, 1), np.float32)
+    texture = np.stack(textures) if textures else np.zeros((1, 1, 1), np.float32)
     low, high = look["tone"]
     while thrown < most and pile.empty >= pile.least:
         count = min(_BATCH, most - thrown)
         table, tones = leaves(values, size, random, count), random.uniform(low, high, (count, channels))
-        strength = np.where(
-            random.random(count) < look["texture"], random.uniform(*look["strength"], count), 0.0
-        ) * (texture.shape[0] > 1)  # fmt: skip
+        strength = random.uniform(*look["strength"], count) * (random.random(count) < look["texture"])
         pile.throw(table, _linear(tones), strength.astype(np.float32), texture, light, passed)
         thrown += count
     image = np.empty(light.shape, np.uint8)
@@ -114,7 +112,7 @@ class Pile:
             table: of :func:`leaves`.
             tones: float32 (N, C), their linear reflectance.
             strength: float32 (N,), of their texture.
-            texture: float32 (H, W, T), or (1, 1, T) where there is none.
+            texture: float32 (T, H, W), of which leaves with a strength take one each.
             light: float32 (H, W, C), what is seen so far, premultiplied; changed.
             passed: float32 (H, W), share that still comes from below; changed.
         """
@@ -209,7 +207,7 @@ def _throw(table, tones, strength, texture, light, passed, owner, blocks, least,
     runs = np.empty((4096, 2), np.uint32)
     count, used = 0, 0
     starts = np.zeros(2, np.int64)
-    half, one = np.float32(0.5), np.float32(1.0)
+    half, one, channels = np.float32(0.5), np.float32(1.0), light.shape[2]
     for n in range(len(table)):
         ring = ring_of(table[n])
         left, top, right, bottom = ring[0, 0], ring[0, 1], ring[0, 0], ring[0, 1]
@@ -239,26 +237,28 @@ def _throw(table, tones, strength, texture, light, passed, owner, blocks, least,
         if gained < least:
             continue
         value = np.int32(first + count + 1)
-        layer = n % texture.shape[2]
+        layer = texture[n % len(texture)]
         rough = strength[n]
         inside = np.empty(alpha.shape, np.uint8)
         for i in range(y1 - y0):
-            row, rest, here, within = owner[y0 + i][x0:x1], passed[y0 + i][x0:x1], alpha[i], inside[i]
-            blocks_here = blocks[(y0 + i) // _BLOCK]
-            for j in range(len(row)):
+            here, within = alpha[i], inside[i]
+            for j in range(len(here)):
                 within[j] = here[j] >= half
-            for j in range(len(row)):
-                if rest[j] == 0 or here[j] == 0:
+            row, rest = owner[y0 + i][x0:x1], passed[y0 + i][x0:x1]
+            seen = light[y0 + i][x0:x1]
+            counts = blocks[(y0 + i) >> _SHIFT]
+            for j in range(len(here)):
+                share = rest[j] * here[j]
+                if share == 0:
                     continue
                 if within[j] and row[j] == 0:
                     row[j] = value
-                    blocks_here[np.uint64(x0 + j) >> np.uint64(_SHIFT)] -= 1
-                share = rest[j] * here[j]
-                rest[j] *= one - here[j]
+                    counts[np.uint64(x0 + j) >> np.uint64(_SHIFT)] -= 1
+                rest[j] -= share
                 if rough > 0:
-                    share *= one + rough * texture[y0 + i, x0 + j, layer]
-                for c in range(light.shape[2]):
-                    light[y0 + i, x0 + j, c] += share * tones[n, c]
+                    share *= one + rough * layer[y0 + i, x0 + j]
+                for c in range(channels):
+                    seen[j, c] += share * tones[n, c]
         own = encode_crop(inside, x0, y0, height)
         if used + len(own) > len(runs):
             larger = np.empty((2 * len(runs) + len(own), 2), np.uint32)

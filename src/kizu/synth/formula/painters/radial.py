@@ -34,6 +34,7 @@ CHOICES = {
     "size.law": ("class", "power"),
 }
 _NOTHING = np.zeros((0, 0), np.float32)
+_NOWHERE = Cover(0, 0, _NOTHING)
 _TRIES = 3  # places that a figure is tried at
 
 
@@ -236,20 +237,24 @@ class Canvas:
     def add(self, figure: np.ndarray, kind: int, parent: int = -1, level: int = 0) -> int:
         """Admit a placed figure and draw it; the number of its node, or -1 where it is refused."""
         look, random = self.values["look"], self.random
-        node = Node(self.outline(figure), kind, parent, self.values["scene"]["floor"], {"level": level})
-        if self.mode == "m1":
-            return self.add_lines(figure, node)
-        number = self.scene.add(node, self.below)
-        if number < 0:
+        node = Node(_NOWHERE, kind, parent, self.values["scene"]["floor"], {"level": level})
+        low, high = look["grey"]
+        greys = np.floor(random.uniform(low, high + 1, len(figure))).astype(np.float32)
+        if self.mode == "m1" and not look["solid"]:
+            return self.add_wire(figure, greys, node)
+        numbers = self.admit(figure, node)
+        if not numbers:
             return -1
-        cover = node.cover
+        number, cover = numbers[0], self.scene.nodes[numbers[-1]].cover
         if self.below:
-            cover = self.visible(cover, number)
+            cover = self.visible(cover, numbers)
         tone = self.tone()
         shade = np.full(cover.alpha.shape, tone, np.float32)
         up = number
         for place in self.levels(figure):
-            inner = Node(self.outline(figure[: place + 1]), kind, up, 0.0, {"level": level + 1})
+            inner = Node(
+                self.outline(figure[: place + 1]), kind, up, self.values["scene"]["floor"], {"level": level + 1}
+            )
             child = self.scene.add(inner)
             if child >= 0:
                 tone = self.tone()
@@ -257,8 +262,6 @@ class Canvas:
                 there = shade[y : y + inner.cover.alpha.shape[0], x : x + inner.cover.alpha.shape[1]]
                 there += inner.cover.alpha * (np.float32(tone) - there)
                 up, level = child, level + 1
-        low, high = look["grey"]
-        greys = np.floor(random.uniform(low, high + 1, len(figure))).astype(np.float32)
         if look["contrast"]:
             # Round the circle of greys, so that no line is nearer to the tone than that.
             away = look["contrast"] + greys / 256 * (256 - 2 * look["contrast"])
@@ -267,36 +270,41 @@ class Canvas:
         self.lay(cover, shade)
         return number
 
-    def add_lines(self, figure: np.ndarray, node: Node) -> int:
-        """The same for m1: the mask is of the lines; the rest of a solid figure hides others, but has no label."""
-        solid = self.values["look"]["solid"]
-        body = node.cover if solid else lines.traced(figure, self.size)
-        if not body.alpha.size or (self.below and self.scene.free(body) < self.scene.least):
-            return -1
-        low, high = self.values["look"]["grey"]
-        greys = np.floor(self.random.uniform(low, high + 1, len(figure))).astype(np.float32)
-        # Wire lies on black: its share of what lies below comes in when it is laid.
-        shade = np.full(body.alpha.shape, self.tone() if solid else 0, np.float32)
-        drawn = np.zeros_like(shade)
-        lines.draw(figure, greys, body.x, body.y, shade, drawn, self.room)
-        node.cover = Cover(body.x, body.y, np.minimum(drawn, body.alpha), body.truncated)
-        hull = Node(body, -1)
-        if self.below or not solid:
+    def admit(self, figure: np.ndarray, node: Node) -> list[int]:
+        """Numbers of the node and, for m1, of the inside that hides others but has no label; empty where it is refused."""
+        body = self.outline(figure)
+        if self.mode != "m1":
+            node.cover = body
             number = self.scene.add(node, self.below)
-            if number >= 0 and solid:
-                self.scene.add(hull, True)
-        else:
-            number = -1
-            if np.count_nonzero(node.cover.mask) >= self.scene.least:
-                node.parent = self.scene.add(hull)
-                number = self.scene.add(node) if node.parent >= 0 else -1
+            return [number] if number >= 0 else []
+        if self.below and self.scene.free(body) < self.scene.least:
+            return []
+        node.cover = lines.traced(figure, self.size, body)
+        if self.below:
+            number = self.scene.add(node, True)
+            hull = self.scene.add(Node(body, -1), True) if number >= 0 else -1
+            return [k for k in (number, hull) if k >= 0]
+        if np.count_nonzero(node.cover.mask) >= self.scene.least:
+            node.parent = self.scene.add(Node(body, -1))
+            if node.parent >= 0:
+                return [self.scene.add(node), node.parent]
+        return []
+
+    def add_wire(self, figure: np.ndarray, greys: np.ndarray, node: Node) -> int:
+        """The same for lines that hide nothing but what lies right behind them."""
+        node.cover = cover = lines.traced(figure, self.size)
+        number = self.scene.add(node, self.below)
         if number >= 0:
-            self.lay(body, shade if solid else shade / np.maximum(drawn, 1e-6))
+            shade, alpha = np.zeros_like(cover.alpha), np.zeros_like(cover.alpha)
+            lines.draw(figure, greys, cover.x, cover.y, shade, alpha, self.room)
+            shade /= np.maximum(alpha, 1e-6)  # it was mixed with black, and is again when it is laid
+            self.lay(Cover(cover.x, cover.y, alpha), shade)
         return number
 
-    def visible(self, cover: Cover, number: int) -> Cover:
-        """The box of a cover in which its node is seen, one pixel more for what mixes at the edges: only that is drawn."""
-        x0, y0, x1, y1 = _box_of(self.scene.owner, number + 1, cover.x, cover.y, *cover.alpha.shape)
+    def visible(self, cover: Cover, numbers: list[int]) -> Cover:
+        """The box of a cover in which its nodes are seen, one pixel more for what mixes at the edges: only that is drawn."""
+        boxes = [_box_of(self.scene.owner, k + 1, cover.x, cover.y, *cover.alpha.shape) for k in numbers]
+        (x0, y0), (x1, y1) = np.min(boxes, 0)[:2].tolist(), np.max(boxes, 0)[2:].tolist()
         return Cover(cover.x + x0, cover.y + y0, np.ascontiguousarray(cover.alpha[y0:y1, x0:x1]), cover.truncated)
 
     def tone(self) -> float:
@@ -307,7 +315,7 @@ class Canvas:
     def levels(self, figure: np.ndarray) -> list[int]:
         """Polygons inside the last one that are labelled too, from the outside in."""
         count = chance.whole(self.values["tree"]["levels"], self.random)
-        if not count or len(figure) == 1:
+        if not count or len(figure) == 1 or self.mode == "m1":
             return []
         reach = np.sqrt(((figure - figure[-1].mean(0)) ** 2).sum(2).mean(1))
         out: list[int] = []
