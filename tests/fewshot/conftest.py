@@ -11,9 +11,16 @@ from kizu.synth.line import product_line
 
 @pytest.fixture(scope="session")
 def line() -> Dataset:
-    """The granite line, small: 16 pictures to fit from, 16 to test on."""
-    drawn = product_line(16, 16, size=96, seed=3)
-    return Dataset(list(drawn), drawn.names, drawn.info)
+    """A product line, small, its defects plain to see: in each split 16 pictures, good and bad in turn."""
+    keys = {"defects__size": [80, 180], "defects__strength": [2, 3], "label__contrast": 2, "distractors__use": False}
+    drawn = product_line(60, 60, size=96, seed=3, **keys)
+    chosen = []
+    for split in ("train", "test"):
+        samples = list(drawn.split(split))
+        bad = [sample for sample in samples if len(sample.instances)][:8]
+        good = [sample for sample in samples if not len(sample.instances)][:8]
+        chosen += [sample for pair in zip(good, bad, strict=True) for sample in pair]
+    return Dataset(chosen, drawn.names, drawn.info)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def overlap(instances, sample):
     return (found & truth).sum() / max((found | truth).sum(), 1)
 
 
-# --- on the granite line ---
+# --- on a made product line ---
 
 
 def test_it_finds_defects_on_pictures_it_has_not_seen(fitted, line):
@@ -84,7 +84,7 @@ def test_the_card_says_what_it_is(fitted, line):
     train = set(line.split("train").ids)
     assert roles["support"]["ids"] == [sample.id for sample in support.labelled]
     assert roles["support"]["images"] == len(support.labelled) == 8
-    assert roles["support"]["source"] == ["granite line"]
+    assert roles["support"]["source"] == ["kizu line"]
     assert roles["clean"]["images"] == len(roles["clean"]["ids"]) == 8
     assert set(roles["support"]["ids"]) | set(roles["clean"]["ids"]) == train
     assert set(card.figures) == set(card.thresholds) == set(card.classes)

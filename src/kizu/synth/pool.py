@@ -1,7 +1,7 @@
 """Worker processes that nobody has to clean up after: bounded lives, no orphans, and a death is an error, not a hang.
 
 Workers are forked from a server that has loaded the libraries once (where there is no fork, they start from nothing).
-A fresh worker then costs some hundredths of a second, so its life may be short.
+A fresh worker then costs some tenths of a second, most of it for its compiled kernels, so its life may be short.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ def generate(
     size: int | str | None = None,
     start: int = 0,
     set: list[str] | None = None,
+    types: list[Path] | None = None,
     like: Path | None = None,
     to: str = "shards",
     workers: int = 0,
@@ -47,6 +48,7 @@ def generate(
         size: 512 for squares, 512x768 for height x width. By default 512, or that of the pictures of LIKE.
         start: number of the first picture; runs over other numbers never repeat one.
         set: another value for a key of the preset, e.g. --set scene.clean=0.5; may be given again.
+        types: TOML files of your own defect types (see docs/lexicon.md), drawn beside those of the preset.
         like: a labelled data set, or a folder of good pictures, that the made ones are to resemble.
         to: format to write: shards, coco, yolo, voc, masks, mvtec or labelme.
         workers: processes that draw; 0 = one a core.
@@ -67,6 +69,7 @@ def generate(
     from kizu.formats.common.output import output_folder
     from kizu.synth.engine import check_room
     from kizu.synth.formula import presets
+    from kizu.synth.formula.own_types import with_types
     from kizu.synth.formula.source import VERSION
 
     out, like, changes = Path(out), Path(like) if like else None, _changes(set)
@@ -75,7 +78,8 @@ def generate(
         raise KizuError(f"cannot write format {to!r}; known are {', '.join(able)}")
     if engine not in ("pool", "ray"):
         raise KizuError(f"engine {engine!r}: it is pool or ray")
-    chosen = presets.load(preset).override(changes)
+    chosen = presets.load(preset)
+    chosen = (with_types(chosen, types) if types else chosen).override(changes)
     asked = {"formula": VERSION, "preset": chosen.to_json(), "count": count, "seed": seed, "start": start, "to": to}
     asked |= {"size": None if size is None else list(_size(size)), "like": str(like.resolve()) if like else None}
     there = f"{count} pictures of {preset} are in {out} already; there was nothing to do."

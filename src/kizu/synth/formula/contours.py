@@ -111,22 +111,19 @@ def nested(
         kept: numbers of the polygons that are wanted, ascending; by default all. With ``beta`` the waves of those left out
             are not drawn one by one: independent, they add up to one of the root of their number.
     """
+    n1, n2 = sines or (0, 0)
+    if beta is None:
+        out = np.empty((polygons, vertices, 2))
+        state = random.integers(1, 2**32, 4, dtype=np.uint32)
+        _grow(radius * aspect[0], radius * aspect[1], width + noise, noise if sines else 2 * noise, n1, n2, state, out)
+        return out if kept is None else out[kept]
     theta = 2 * np.pi / vertices * np.arange(vertices)
     unit = np.stack([np.cos(theta), np.sin(theta)], 1)
-    first = radius * np.asarray(aspect, np.float64) * unit
-    grow = np.full(vertices, width + noise)
-    slope = 2 * noise
-    if sines is not None:
-        grow += 0.5 * np.sin(sines[0] * theta) + 0.5 * np.sin(sines[1] * theta)
-        slope = noise
-    if beta is not None:
-        number = np.diff(np.arange(polygons) if kept is None else kept, prepend=-1)[:, None]
-        wave = waves(vertices, beta, random, count=len(number))
-        steps = grow * number - (slope * DEVIATION * np.sqrt(number)) * wave
-        return first + np.cumsum(steps, 0)[:, :, None] * unit
-    out = np.empty((polygons, vertices, 2))
-    _grow(first, unit, grow, slope, random.integers(1, 2**32, 4, dtype=np.uint32), out)
-    return out if kept is None else out[kept]
+    grow = width + noise + 0.5 * np.sin(n1 * theta) + 0.5 * np.sin(n2 * theta)
+    number = np.diff(np.arange(polygons) if kept is None else kept, prepend=-1)[:, None]
+    wave = waves(vertices, beta, random, count=len(number))
+    steps = grow * number - (noise if sines else 2 * noise) * DEVIATION * np.sqrt(number) * wave
+    return radius * np.asarray(aspect, np.float64) * unit + np.cumsum(steps, 0)[:, :, None] * unit
 
 
 def gradient_noise(count: int, random: np.random.Generator, both: bool = False) -> np.ndarray:
@@ -142,32 +139,55 @@ def gradient_noise(count: int, random: np.random.Generator, both: bool = False) 
     Returns:
         float64 (count,), or (count, 2).
     """
-    out = np.empty((1, count, 2))
-    state = random.integers(1, 2**32, 4, dtype=np.uint32)
-    _grow(np.zeros((count, 2)), np.ones((count, 2)), np.zeros(count), -1.0, state, out)
-    return out[0] if both else out[0, :, 0]
+    out = np.empty((count, 2))
+    _noise(random.integers(1, 2**32, 4, dtype=np.uint32), out)
+    return out if both else out[:, 0]
 
 
 @jit
-def _grow(first, unit, grow, slope, state, out):
-    """All polygons in one go; one word of xoshiro128+ (Blackman and Vigna, 2018) gives x and k."""
+def _noise(state, out):
+    for k in range(len(out)):
+        for axis in range(2):
+            out[k, axis] = _value(_next(state))
+
+
+@jit
+def _grow(radius_x, radius_y, base, slope, n1, n2, state, out):
+    polygons, vertices = out.shape[0], out.shape[1]
+    grow, cosines, sines = np.empty(vertices), np.empty(vertices), np.empty(vertices)
+    for j in range(vertices):
+        theta = 2 * np.pi / vertices * j
+        cosines[j], sines[j] = np.cos(theta), np.sin(theta)
+        grow[j] = base
+        if n1 != 0 or n2 != 0:
+            grow[j] += 0.5 * np.sin(n1 * theta) + 0.5 * np.sin(n2 * theta)
+    for p in range(polygons):
+        for j in range(vertices):
+            x = radius_x * cosines[j] if p == 0 else out[p - 1, j, 0]
+            y = radius_y * sines[j] if p == 0 else out[p - 1, j, 1]
+            out[p, j, 0] = x + cosines[j] * (grow[j] - slope * _value(_next(state)))
+            out[p, j, 1] = y + sines[j] * (grow[j] - slope * _value(_next(state)))
+
+
+@jit
+def _next(state):
+    """A word of xoshiro128+ (Blackman and Vigna, 2018)."""
     a, b, c, d = state[0], state[1], state[2], state[3]
-    for p in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for axis in range(2):
-                word = np.uint32(a + d)
-                t = np.uint32(b << np.uint32(9))
-                c ^= a
-                d ^= b
-                b ^= c
-                a ^= d
-                c ^= t
-                d = np.uint32((d << np.uint32(11)) | (d >> np.uint32(21)))
-                x = np.float64(word >> np.uint32(8)) / 16777216.0
-                k = word & np.uint32(255)
-                g0, g1 = _GRADIENTS[k], _GRADIENTS[(k + np.uint32(1)) & np.uint32(255)]
-                fade = x * x * x * (x * (6 * x - 15) + 10)
-                start, end = g0 * x, g1 * (x - 1)
-                value = 0.4 * (start + fade * (end - start))
-                before = first[j, axis] if p == 0 else out[p - 1, j, axis]
-                out[p, j, axis] = before + unit[j, axis] * (grow[j] - slope * value)
+    t = np.uint32(b << np.uint32(9))
+    word = np.uint32(a + d)
+    c ^= a
+    d ^= b
+    state[1] = b ^ c
+    state[0] = a ^ d
+    state[2] = c ^ t
+    state[3] = np.uint32((d << np.uint32(11)) | (d >> np.uint32(21)))
+    return word
+
+
+@jit
+def _value(word):
+    """P from a word: its upper 24 bits give x, the lower 8 give k."""
+    x = np.float64(word >> np.uint32(8)) / 16777216.0
+    k = word & np.uint32(255)
+    start, end = _GRADIENTS[k] * x, _GRADIENTS[(k + np.uint32(1)) & np.uint32(255)] * (x - 1)
+    return 0.4 * (start + x * x * x * (x * (6 * x - 15) + 10) * (end - start))

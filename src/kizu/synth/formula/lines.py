@@ -1,9 +1,10 @@
 """Closed lines one pixel wide, anti-aliased and never broken, and the coverage of outlines that are drawn with them.
 
-An edge covers the two pixels beside each of its crossings of a column of pixel centres (a row, where it is steep), each by
-one minus the distance along the column (Wu, "An efficient antialiasing technique", SIGGRAPH 1991). Edges shorter than a
-pixel may cross none; therefore each vertex covers the pixel that it lies in, too, by one minus the larger of dx and dy to
-its centre. So the pixels that are covered to at least a half hang together all the way round, however short the edges are.
+An edge covers the two pixels beside each of its crossings of a column of pixel centres (a row, where it is steep), each
+by one minus the distance along the column (Wu, "An efficient antialiasing technique", SIGGRAPH 1991). Between its ends
+and its first and last crossing of a column it may cross a row; these crossings count, too. So any two crossings that
+follow one another lie on the same square between four pixel centres, and the pixels that are covered to at least a half
+hang together all the way round, however short the edges are.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ def outlined(rings: list[np.ndarray], size: tuple[int, int]) -> Cover:
     Args:
         size: (H, W) of the frame; what lies outside is cut off.
     """
-    points = np.concatenate([rings[0], *(ring[::-1] for ring in rings[1:])]) if len(rings) > 1 else rings[0]
-    starts = np.cumsum([0, *map(len, rings)])
+    if len(rings) == 1:
+        points, starts = np.ascontiguousarray(rings[0]), np.array([0, len(rings[0])])
+    else:
+        points = np.concatenate([rings[0], *(ring[::-1] for ring in rings[1:])])
+        starts = np.cumsum([0, *map(len, rings)])
     x0, y0, x1, y1, truncated = _box(points, size)
     alpha = np.empty((y1 - y0, x1 - x0), np.float32)
     if alpha.size:
-        _outlined(np.ascontiguousarray(points), starts, x0, y0, alpha)
+        _outlined(points, starts, x0, y0, alpha)
     return Cover(x0, y0, alpha, truncated)
 
 
@@ -85,29 +89,29 @@ def room(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @jit
-def draw(figure, greys, left, top, shade, alpha, room):
-    """Draw polygons one on top of the other.
+def draw(figure, greys, left, top, shade, body, room):
+    """Draw polygons one on top of the other, each ending where the body that they lie on ends.
 
     Args:
         figure: float64 (N, n, 2), closed polygons, the topmost last.
         greys: float32 (N,).
         left, top: corner of the box in the frame.
-        shade: float32 (h, w), what is there; each line mixes in by its coverage.
-        alpha: float32 (h, w), coverage so far, to which lines add theirs; or (0, 0), where nobody wants to know.
+        shade: float32 (h, w), the colour of the body; a line takes the share of it that it covers of the body.
+        body: float32 (h, w), coverage of the body.
         room: of :func:`room`, for the frame or for the box.
     """
     scratch, touched = room[0][: shade.size], room[1]
-    shades, alphas = shade.reshape(-1), alpha.reshape(-1)
+    shades, bodies = shade.reshape(-1), body.reshape(-1)
     one = np.float32(1.0)
     for p in range(len(figure)):
         grey = greys[p]
         for k in range(_trace(figure[p], left, top, scratch, shade.shape[1], touched)):
             place = np.uint64(touched[k])
-            a = scratch[place]
+            a, whole = scratch[place], bodies[place]
             scratch[place] = 0
+            if whole < one:
+                a = min(a / whole, one) if whole > 0 else np.float32(0.0)
             shades[place] += a * (grey - shades[place])
-            if len(alphas):
-                alphas[place] += a * (one - alphas[place])
 
 
 @jit
@@ -135,8 +139,8 @@ def _trace(ring, left, top, out, width, touched):
                 u0, v0, u1, du, dv, steps, reach, stride_u, stride_v = ay, ax, by, dy, dx, height, width, width, 1
             if du != 0:
                 slope = dv / du
-                first = max(int(np.ceil(min(u0, u1))), 0)
-                for u in range(first, min(int(np.floor(max(u0, u1))), steps - 1) + 1):
+                low_u, high_u = int(np.ceil(min(u0, u1))), int(np.floor(max(u0, u1)))
+                for u in range(max(low_u, 0), min(high_u, steps - 1) + 1):
                     v = v0 + (u - u0) * slope
                     low = int(np.floor(v))
                     far = np.float32(v - low)
@@ -152,13 +156,20 @@ def _trace(ring, left, top, out, width, touched):
                         touched[np.uint64(count)] = place
                         count += listed & (before == 0) & (far > 0)
                         out[place] = far if far > before else before
-            i, j = int(np.floor(by + 0.5)), int(np.floor(bx + 0.5))
-            if 0 <= i < height and 0 <= j < width:
-                near = one - np.float32(max(abs(by - i), abs(bx - j)))
-                place = np.uint64(i * width + j)
-                before = out[place]
-                touched[np.uint64(count)] = place
-                count += listed & (before == 0) & (near > 0)
-                out[place] = near if near > before else before
+                low_v, high_v = int(np.ceil(min(v0, v0 + dv))), int(np.floor(max(v0, v0 + dv)))
+                for end in range(min(high_v - low_v + 1, 2) if dv != 0 else 0):
+                    v_at = high_v if end else low_v
+                    at = u0 + (v_at - v0) / slope
+                    if low_u <= at <= high_u or v_at < 0 or v_at >= reach:
+                        continue
+                    low = int(np.floor(at))
+                    far = np.float32(at - low)
+                    for side in range(2):
+                        if 0 <= low + side < steps:
+                            place = np.uint64((low + side) * stride_u + v_at * stride_v)
+                            before, value = out[place], far if side else one - far
+                            touched[np.uint64(count)] = place
+                            count += listed & (before == 0) & (value > 0)
+                            out[place] = value if value > before else before
         ax, ay = bx, by
     return count

@@ -33,8 +33,7 @@ CHOICES = {
     "contour.step": ("rcdb", "visualatom"),
     "size.law": ("class", "power"),
 }
-_NOTHING = np.zeros((0, 0), np.float32)
-_NOWHERE = Cover(0, 0, _NOTHING)
+_NOWHERE = Cover(0, 0, np.zeros((0, 0), np.float32))
 _TRIES = 3  # places that a figure is tried at
 
 
@@ -192,7 +191,9 @@ class Canvas:
         return (out.reshape(-1, 2) @ matrix.T).reshape(out.shape)
 
     def outline(self, figure: np.ndarray) -> Cover:
-        """What a figure hides: the inside of its last polygon, or the ring of m2."""
+        """What a figure hides: the inside of its last polygon, the ring of m2, or lines of wire."""
+        if self.mode == "m1" and not self.values["look"]["solid"]:
+            return lines.traced(figure, self.size)
         ring = self.mode == "m2" and len(figure) > 1
         return lines.outlined([figure[-1], figure[0]] if ring else [figure[-1]], self.size)
 
@@ -240,14 +241,11 @@ class Canvas:
         node = Node(_NOWHERE, kind, parent, self.values["scene"]["floor"], {"level": level})
         low, high = look["grey"]
         greys = np.floor(random.uniform(low, high + 1, len(figure))).astype(np.float32)
-        if self.mode == "m1" and not look["solid"]:
-            return self.add_wire(figure, greys, node)
         numbers = self.admit(figure, node)
         if not numbers:
             return -1
         number, cover = numbers[0], self.scene.nodes[numbers[-1]].cover
-        if self.below:
-            cover = self.visible(cover, numbers)
+        cover = self.visible(cover, numbers) if self.below else _whole(cover)
         tone = self.tone()
         shade = np.full(cover.alpha.shape, tone, np.float32)
         up = number
@@ -266,14 +264,14 @@ class Canvas:
             # Round the circle of greys, so that no line is nearer to the tone than that.
             away = look["contrast"] + greys / 256 * (256 - 2 * look["contrast"])
             greys = ((tone + away) % 256).astype(np.float32)
-        lines.draw(figure, greys, cover.x, cover.y, shade, _NOTHING, self.room)
+        lines.draw(figure, greys, cover.x, cover.y, shade, cover.alpha, self.room)
         self.lay(cover, shade)
         return number
 
     def admit(self, figure: np.ndarray, node: Node) -> list[int]:
         """Numbers of the node and, for m1, of the inside that hides others but has no label; empty where it is refused."""
         body = self.outline(figure)
-        if self.mode != "m1":
+        if self.mode != "m1" or not self.values["look"]["solid"]:
             node.cover = body
             number = self.scene.add(node, self.below)
             return [number] if number >= 0 else []
@@ -290,21 +288,11 @@ class Canvas:
                 return [self.scene.add(node), node.parent]
         return []
 
-    def add_wire(self, figure: np.ndarray, greys: np.ndarray, node: Node) -> int:
-        """The same for lines that hide nothing but what lies right behind them."""
-        node.cover = cover = lines.traced(figure, self.size)
-        number = self.scene.add(node, self.below)
-        if number >= 0:
-            shade, alpha = np.zeros_like(cover.alpha), np.zeros_like(cover.alpha)
-            lines.draw(figure, greys, cover.x, cover.y, shade, alpha, self.room)
-            shade /= np.maximum(alpha, 1e-6)  # it was mixed with black, and is again when it is laid
-            self.lay(Cover(cover.x, cover.y, alpha), shade)
-        return number
-
     def visible(self, cover: Cover, numbers: list[int]) -> Cover:
         """The box of a cover in which its nodes are seen, one pixel more for what mixes at the edges: only that is drawn."""
         boxes = [_box_of(self.scene.owner, k + 1, cover.x, cover.y, *cover.alpha.shape) for k in numbers]
-        (x0, y0), (x1, y1) = np.min(boxes, 0)[:2].tolist(), np.max(boxes, 0)[2:].tolist()
+        x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
+        x1, y1 = max(box[2] for box in boxes), max(box[3] for box in boxes)
         return Cover(cover.x + x0, cover.y + y0, np.ascontiguousarray(cover.alpha[y0:y1, x0:x1]), cover.truncated)
 
     def tone(self) -> float:
@@ -331,11 +319,15 @@ class Canvas:
 
     def lay(self, cover: Cover, shade: np.ndarray) -> None:
         """Put a drawn figure on, or under, what is there."""
-        alpha = np.ascontiguousarray(cover.alpha)
         if self.below:
-            _under(self.frame, self.open, cover.x, cover.y, shade, alpha)
+            _under(self.frame, self.open, cover.x, cover.y, shade, cover.alpha)
         else:
-            _over(self.frame, cover.x, cover.y, shade, alpha)
+            _over(self.frame, cover.x, cover.y, shade, cover.alpha)
+
+
+def _whole(cover: Cover) -> Cover:
+    """With coverage that lies in one piece, as the kernels want it."""
+    return Cover(cover.x, cover.y, np.ascontiguousarray(cover.alpha), cover.truncated)
 
 
 @jit
