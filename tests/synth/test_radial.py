@@ -100,10 +100,13 @@ def test_what_lies_outside_is_cut_off_and_told(shift):
 
 def test_lines_are_drawn_over_one_another():
     shade, body = np.full((128, 128), 100, np.float32), np.ones((128, 128), np.float32)
+    most = np.zeros_like(body)
     body[10, 40:50], body[10, 50:] = 0.8, 0
     box = np.array([[10.5, 10.5], [60.5, 10.5], [60.5, 60.5], [10.5, 60.5]])
     figure, room = np.stack([box, box + (0, 0.25)]), lines.room((128, 128))
-    lines.draw(figure, np.array([200, 40], np.float32), 0, 0, shade, body, room)
+    lines.draw(figure, np.array([200, 40], np.float32), 0, 0, shade, body, most, room)
+    assert most[10, [30, 45]] == pytest.approx(1)
+    assert most[11, 30] == pytest.approx(0.25)
     assert shade[10, 30] == pytest.approx(200 + 0.75 * (40 - 200))
     assert shade[11, 30] == pytest.approx(100 + 0.25 * (40 - 100))
     assert shade[10, 45] == pytest.approx(200 + 0.75 / 0.8 * (40 - 200))  # all but a sixteenth of the body is line

@@ -22,7 +22,6 @@ from kizu.synth.statistics import NOT_DEFECTS
 # Okabe and Ito, "Color Universal Design" (2008), ordered so that neighbours differ most on grey metal.
 _COLOURS = ((230, 159, 0), (86, 180, 233), (213, 94, 0), (0, 158, 115), (204, 121, 167), (240, 228, 66), (0, 114, 178))
 _PAPER, _INK, _SOFT = (250, 249, 246), (38, 40, 44), (120, 122, 126)
-_MOST = 1_450_000  # bytes of the file
 _LARGEST, _SMALLEST = 216, 48  # longer side of a small picture
 _MARGIN, _GAP, _SLIT = 28, 14, 3  # pixels around the page, between pairs, within a pair
 _FINE = 4  # bits of a pixel's fraction in OpenCV's drawing
@@ -38,7 +37,13 @@ class _Shot:
 
 
 def contact_sheet(
-    dataset: Dataset, path: Path | str, count: int = 24, columns: int = 4, title: str = "", side: int | None = None
+    dataset: Dataset,
+    path: Path | str,
+    count: int = 24,
+    columns: int = 4,
+    title: str = "",
+    side: int | None = None,
+    most: int = 1_450_000,
 ) -> Path:
     """Write a PNG of less than 1.5 MB: pairs of a picture and the same with its labels.
 
@@ -50,6 +55,7 @@ def contact_sheet(
         columns: pairs in a row.
         title: the head line; by default that of the data set.
         side: pixels of the longer side of each small picture; None: as large as the file's size allows.
+        most: bytes of the file, where ``side`` is None.
 
     Returns:
         the path.
@@ -74,11 +80,11 @@ def contact_sheet(
     now = side or _LARGEST
     while True:
         page = _page(shots, now, min(columns, count), title, dataset.names, used, plain)
-        data = _encode(page, [colour(label) for label in used])
-        if len(data) <= _MOST or side is not None or now <= _SMALLEST:
+        data = _encode(page, [colour(label) for label in used], most)
+        if len(data) <= most or side is not None or now <= _SMALLEST:
             break
         # The size of the file goes with the number of pixels; one more try is nearly always enough.
-        now = max(int(min(0.95, 0.98 * np.sqrt(_MOST / len(data))) * now), _SMALLEST)
+        now = max(int(min(0.95, 0.98 * np.sqrt(most / len(data))) * now), _SMALLEST)
     write_bytes(path, data)
     return Path(path)
 
@@ -218,11 +224,11 @@ def _rings(found: Instances, i: int, scale: float) -> list[np.ndarray]:
     return [np.round((ring * scale - 0.5) * (1 << _FINE)).astype(np.int32)[:, None] for ring in rings]
 
 
-def _encode(page: Image.Image, colours: list[tuple[int, int, int]]) -> bytes:
+def _encode(page: Image.Image, colours: list[tuple[int, int, int]], most: int) -> bytes:
     """PNG in full colour where that is small enough, else in the 256 colours that suit best."""
     data = _png(page)
-    if len(data) <= _MOST or not colours:
-        return data if len(data) <= _MOST else _png(page.quantize(256, Image.Quantize.MEDIANCUT))
+    if len(data) <= most or not colours:
+        return data if len(data) <= most else _png(page.quantize(256, Image.Quantize.MEDIANCUT))
     # The colours of the labels fill little of the page: what they look like on the pictures is shown to the choice
     # of colours once more, or they would come out alike.
     shares = np.array([1.0, 0.7, 0.45])[:, None, None, None]

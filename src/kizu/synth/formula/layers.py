@@ -127,28 +127,59 @@ class Mark:
         cover = self.cover
         if not cover.alpha.size:
             return
-        full = np.ones_like(cover.alpha)
-        if clip is not None:
-            full = np.zeros_like(cover.alpha)
+        if clip is None:
+            x, y, share = cover.x, cover.y, np.ones_like(cover.alpha)
+        else:
             shared = Cover(cover.x, cover.y, np.ones_like(cover.alpha)).within(clip)
-            y, x = shared.y - cover.y, shared.x - cover.x
-            full[y : y + shared.alpha.shape[0], x : x + shared.alpha.shape[1]] = shared.alpha
-        here = layers.at(cover)
+            x, y, share = shared.x, shared.y, shared.alpha
+            if not share.size:
+                return
+        window = (slice(y - cover.y, y - cover.y + share.shape[0]), slice(x - cover.x, x - cover.x + share.shape[1]))
+        here = layers.at(Cover(x, y, share))
         channels = here.albedo.shape[2]
+
+        def cut(values: np.ndarray | None) -> np.ndarray:
+            return _NOTHING if values is None else np.ascontiguousarray(values[window], np.float32)
+
         if self.gain is not None:
             gain = self.gain[:, :, None] if self.gain.ndim == 2 else _channels(self.gain, channels)
-            here.albedo *= 1 + full[:, :, None] * (gain - 1)
-        if self.mix is not None:
-            share = full * self.mix
-            if self.albedo is not None:
-                colour = _channels(np.asarray(self.albedo, np.float32), channels)
-                here.albedo += share[:, :, None] * (colour - here.albedo)
-            if self.roughness is not None:
-                here.roughness += share * (np.float32(self.roughness) - here.roughness)
-            if self.metal is not None:
-                here.metal += share * (np.float32(self.metal) - here.metal)
-        if self.height is not None:
-            here.height += full * self.height
+            here.albedo *= 1 + share[:, :, None] * (gain[window] - 1)
+        if self.mix is not None and self.albedo is not None:
+            colour = _channels(np.asarray(self.albedo, np.float32), channels)
+            colour = np.ascontiguousarray(colour[window] if colour.ndim == 3 else colour.reshape(1, 1, -1))
+            _tint(here.albedo, share, cut(self.mix), colour)
+        rough = np.float32(-1 if self.roughness is None else self.roughness)
+        metal = np.float32(-1 if self.metal is None else self.metal)
+        _change(here.height, here.roughness, here.metal, share, cut(self.height), cut(self.mix), rough, metal)
+
+
+_NOTHING = np.zeros((0, 0), np.float32)
+
+
+@jit
+def _tint(albedo, share, mix, colour):
+    """Mix the albedo (h, w, C) towards a colour (1, 1, C) or colours (h, w, C)."""
+    rows, columns = colour.shape[0] > 1, colour.shape[1] > 1
+    for i in range(share.shape[0]):
+        for j in range(share.shape[1]):
+            t = share[i, j] * mix[i, j]
+            for c in range(albedo.shape[2]):
+                albedo[i, j, c] += t * (colour[i if rows else 0, j if columns else 0, c] - albedo[i, j, c])
+
+
+@jit
+def _change(height, roughness, metal, share, rise, mix, to_rough, to_metal):
+    """Add to the height and mix roughness and metal; empty arrays and values below 0 stand for nothing."""
+    for i in range(share.shape[0]):
+        for j in range(share.shape[1]):
+            if rise.size:
+                height[i, j] += share[i, j] * rise[i, j]
+            if mix.size:
+                t = share[i, j] * mix[i, j]
+                if to_rough >= 0:
+                    roughness[i, j] += t * (to_rough - roughness[i, j])
+                if to_metal >= 0:
+                    metal[i, j] += t * (to_metal - metal[i, j])
 
 
 def _channels(colour: np.ndarray, channels: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kizu.synth.formula import chance
 from kizu.synth.formula.outline import Outline
+from kizu.synth.formula.warp import warped
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,7 @@ class Lens:
         """A distorted outline. Edges longer than ``step`` pixels are divided first: straight ones become curves."""
         if not self.k1 and not self.k2:
             return outline
-        rings = []
-        for r in range(len(outline)):
-            ring = outline.ring(r)
-            along = np.roll(ring, -1, 0) - ring
-            parts = np.maximum(np.ceil(np.hypot(along[:, 0], along[:, 1]) / step), 1).astype(np.int64)
-            first = np.repeat(np.cumsum(parts) - parts, parts)
-            share = (np.arange(parts.sum()) - first) / np.repeat(parts, parts)
-            rings.append(np.repeat(ring, parts, 0) + share[:, None] * np.repeat(along, parts, 0))
-        points = np.concatenate(rings)
-        return Outline(self.bend(points), np.cumsum([0, *(len(ring) for ring in rings)]))
+        return warped(outline, self.bend, step)
 
     def to_dict(self) -> dict[str, float]:
         """JSON-able record."""

@@ -35,20 +35,13 @@ def outlined(rings: list[np.ndarray], size: tuple[int, int]) -> Cover:
     return Cover(x0, y0, alpha, truncated)
 
 
-def traced(figure: np.ndarray, size: tuple[int, int], within: Cover | None = None) -> Cover:
-    """Coverage of the one-pixel lines of polygons float64 (N, n, 2): each pixel's largest.
-
-    Args:
-        within: cut to this cover.
-    """
-    if within is None:
-        x0, y0, x1, y1, truncated = _box(figure.reshape(-1, 2), size)
-        alpha = np.zeros((y1 - y0, x1 - x0), np.float32)
-    else:
-        x0, y0, truncated, alpha = within.x, within.y, within.truncated, np.zeros_like(within.alpha)
+def traced(figure: np.ndarray, size: tuple[int, int]) -> Cover:
+    """Coverage of the one-pixel lines of polygons float64 (N, n, 2): each pixel's largest."""
+    x0, y0, x1, y1, truncated = _box(figure.reshape(-1, 2), size)
+    alpha = np.zeros((y1 - y0, x1 - x0), np.float32)
     if alpha.size:
         _traced(figure, x0, y0, alpha)
-    return Cover(x0, y0, alpha if within is None else np.minimum(alpha, within.alpha, out=alpha), truncated)
+    return Cover(x0, y0, alpha, truncated)
 
 
 def _box(points: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int, bool]:
@@ -89,7 +82,7 @@ def room(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @jit
-def draw(figure, greys, left, top, shade, body, room):
+def draw(figure, greys, left, top, shade, body, most, room):
     """Draw polygons one on top of the other, each ending where the body that they lie on ends.
 
     Args:
@@ -98,10 +91,11 @@ def draw(figure, greys, left, top, shade, body, room):
         left, top: corner of the box in the frame.
         shade: float32 (h, w), the colour of the body; a line takes the share of it that it covers of the body.
         body: float32 (h, w), coverage of the body.
+        most: float32 (h, w), raised to the largest coverage by a line; or (0, 0), where nobody wants to know.
         room: of :func:`room`, for the frame or for the box.
     """
     scratch, touched = room[0][: shade.size], room[1]
-    shades, bodies = shade.reshape(-1), body.reshape(-1)
+    shades, bodies, largest = shade.reshape(-1), body.reshape(-1), most.reshape(-1)
     one = np.float32(1.0)
     for p in range(len(figure)):
         grey = greys[p]
@@ -109,6 +103,8 @@ def draw(figure, greys, left, top, shade, body, room):
             place = np.uint64(touched[k])
             a, whole = scratch[place], bodies[place]
             scratch[place] = 0
+            if len(largest):
+                largest[place] = max(largest[place], a)
             if whole < one:
                 a = min(a / whole, one) if whole > 0 else np.float32(0.0)
             shades[place] += a * (grey - shades[place])

@@ -13,7 +13,7 @@ def white(shape: tuple[int, int], random: np.random.Generator) -> np.ndarray:
     One seed is drawn from ``random``; the values come from xoshiro128+ started with it (Blackman and Vigna, 2018).
     """
     out = np.empty(shape, np.float32)
-    _white(out.reshape(-1), random.integers(1, 2**32, 4, dtype=np.uint32))
+    _white(out.reshape(-1), random.bit_generator.random_raw(2).view(np.uint32))
     return out
 
 

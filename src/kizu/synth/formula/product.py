@@ -58,7 +58,8 @@ def draw(values: dict[str, Any], size: tuple[int, int], random: np.random.Genera
     kind = chance.pick(values["scene"]["kinds"], random)
     channels = 3 if chance.either(values["scene"]["colour"], random) else 1
     grounds = values["materials"] if kind == "surface" else values["grounds"]
-    materials = [_material(values["materials"], scale, random) for _ in range(int(random.integers(1, 3)))]
+    number = 0 if kind == "surface" else int(random.integers(1, 3))
+    materials = [_material(values["materials"], scale, random) for _ in range(number)]
     ground = _material(grounds, scale, random)
     known = _plausible(values["defects"], {ground.name} if kind == "surface" else {m.name for m in materials})
     return Product(

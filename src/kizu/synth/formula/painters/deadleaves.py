@@ -26,6 +26,7 @@ SHAPES = ("circle", "ellipse", "square", "oriented", "triangle", "polygon", "blo
 _SHIFT = 4
 _BLOCK = 1 << _SHIFT  # empty pixels are counted in squares of this side, so that hidden leaves are found out at once
 _BATCH = 500  # leaves drawn from the random generator at a time
+_SWING = 0.4  # of a blob: its waves of m periods have amplitudes of up to this / m
 _VERTICES = 96  # of the largest round leaf
 
 
@@ -43,8 +44,9 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
     light = np.zeros((*size, channels), np.float32)
     passed = np.ones(size, np.float32)
     thrown, most = 0, int(values["leaves"]["most"])
-    textures = [noise.smooth(size, grain, random) for grain in _grains(look, size, random)]
-    texture = np.stack(textures) if textures else np.zeros((1, 1, 1), np.float32)
+    texture = np.zeros((2, *size) if look["texture"] else (1, 1, 1), np.float32)  # each leaf chooses one of two
+    for layer in texture if look["texture"] else ():
+        noise.add_smooth(layer, chance.log_uniform(look["grain"], random) * max(min(size) / 512, 0.5), 1.0, random)
     low, high = look["tone"]
     while thrown < most and pile.empty >= pile.least:
         count = min(_BATCH, most - thrown)
@@ -57,30 +59,23 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
     return Picture(image if channels == 3 else image[:, :, 0], pile.labels(), {"leaves": len(pile.kinds)})
 
 
-def _grains(look: dict[str, Any], size: tuple[int, int], random: np.random.Generator) -> list[float]:
-    """Scales of the two textures that the leaves of a picture choose from; none where none is wanted."""
-    if not look["texture"]:
-        return []
-    return [chance.log_uniform(look["grain"], random) * max(min(size) / 512, 0.5) for _ in range(2)]
-
-
 def leaves(values: dict[str, Any], size: tuple[int, int], random: np.random.Generator, count: int) -> np.ndarray:
-    """Leaves to throw, float64 (count, 16): shape, centre x and y, radius, angle, vertices, squeeze, and 8 for the blob."""
+    """Leaves to throw, float64 (count, 15), for :func:`ring_of`.
+
+    Shape, centre x and y, radius, turn (radians), vertices of a polygon, squeeze, and for a blob the amplitudes (shares of
+    the radius) and the phases of its waves of 2 to 5 periods.
+    """
     weights = values["leaves"]["shapes"]
     share = np.cumsum([weights.get(name, 0) for name in SHAPES])
-    u = random.random((count, 15))
-    out = np.empty((count, 16))
-    out[:, 0] = np.searchsorted(share / share[-1], u[:, 0], "right").clip(0, len(SHAPES) - 1)
-    out[:, 1:3] = u[:, 1:3] * (size[1], size[0])
-    out[:, 3] = power_law(u[:, 3], values["leaves"]["radius"], values["leaves"]["exponent"]) * min(size)
-    out[:, 4] = 2 * np.pi * u[:, 4]
-    out[:, 5] = np.floor(u[:, 5] * 5) + 4
-    out[:, 6] = 0.35 + 0.6 * u[:, 6]
-    # Waves of 2 to 5 periods around a blob: (amplitude ~ 1 / m) times cosine and sine of their phase.
-    swing = 0.4 * u[:, 7:11] / np.arange(2, 6)
-    out[:, 7:11] = swing * np.cos(2 * np.pi * u[:, 11:15])
-    out[:, 11:15] = swing * np.sin(2 * np.pi * u[:, 11:15])
-    out[:, 15] = u[:, 5]
+    out = random.random((count, 15))
+    out[:, 0] = np.searchsorted(share / share[-1], out[:, 0], "right").clip(0, len(SHAPES) - 1)
+    out[:, 1:3] *= (size[1], size[0])
+    out[:, 3] = power_law(out[:, 3], values["leaves"]["radius"], values["leaves"]["exponent"]) * min(size)
+    out[:, 4] *= 2 * np.pi
+    out[:, 5] = np.floor(out[:, 5] * 5) + 4
+    out[:, 6] = 0.35 + 0.6 * out[:, 6]
+    out[:, 7:11] *= _SWING / np.arange(2, 6)
+    out[:, 11:] *= 2 * np.pi
     return out
 
 
@@ -183,6 +178,7 @@ def ring_of(leaf: np.ndarray) -> np.ndarray:
     c, s = 1.0, 0.0
     if kind == 3:  # a rectangle: the sides, not the diagonals, lie along the axes that are squeezed
         c, s = np.sqrt(0.5), np.sqrt(0.5)
+    cosines, sines = leaf[7:11] * np.cos(leaf[11:15]), leaf[7:11] * np.sin(leaf[11:15])
     out = np.empty((count, 2))
     for k in range(count):
         r = radius
@@ -190,12 +186,25 @@ def ring_of(leaf: np.ndarray) -> np.ndarray:
             a, b = c, s
             for m in range(4):
                 a, b = a * c - b * s, a * s + b * c
-                r += radius * (leaf[7 + m] * a - leaf[11 + m] * b)
+                r += radius * (cosines[m] * a - sines[m] * b)
         x, y = r * c, r * squeeze * s
         out[k, 0] = leaf[1] + x * turn_x - y * turn_y
         out[k, 1] = leaf[2] + x * turn_y + y * turn_x
         c, s = c * step_x - s * step_y, c * step_y + s * step_x
     return out
+
+
+@jit
+def _room(blocks, left, top, right, bottom, width, height):
+    """Most pixels that may be empty in a float box: those of all squares that it meets; and the box in whole pixels."""
+    x0, y0 = max(int(np.floor(left)), 0), max(int(np.floor(top)), 0)
+    x1, y1 = min(int(np.ceil(right)), width), min(int(np.ceil(bottom)), height)
+    room = 0
+    if x1 > x0 and y1 > y0:
+        for i in range(y0 >> _SHIFT, ((y1 - 1) >> _SHIFT) + 1):
+            for j in range(x0 >> _SHIFT, ((x1 - 1) >> _SHIFT) + 1):
+                room += blocks[i, j]
+    return room, x0, y0, x1, y1
 
 
 @jit
@@ -209,19 +218,16 @@ def _throw(table, tones, strength, texture, light, passed, owner, blocks, least,
     starts = np.zeros(2, np.int64)
     half, one, channels = np.float32(0.5), np.float32(1.0), light.shape[2]
     for n in range(len(table)):
+        far = table[n, 3] * (1.0 + 1.3 * _SWING if table[n, 0] == 6 else 1.0)  # 1.3 > 1/2 + 1/3 + 1/4 + 1/5
+        x, y = table[n, 1], table[n, 2]
+        if _room(blocks, x - far, y - far, x + far, y + far, width, height)[0] < least:
+            continue
         ring = ring_of(table[n])
         left, top, right, bottom = ring[0, 0], ring[0, 1], ring[0, 0], ring[0, 1]
         for k in range(1, len(ring)):
             left, right = min(left, ring[k, 0]), max(right, ring[k, 0])
             top, bottom = min(top, ring[k, 1]), max(bottom, ring[k, 1])
-        x0, y0 = max(int(np.floor(left)), 0), max(int(np.floor(top)), 0)
-        x1, y1 = min(int(np.ceil(right)), width), min(int(np.ceil(bottom)), height)
-        if x1 <= x0 or y1 <= y0:
-            continue
-        room = 0
-        for i in range(y0 // _BLOCK, (y1 - 1) // _BLOCK + 1):
-            for j in range(x0 // _BLOCK, (x1 - 1) // _BLOCK + 1):
-                room += blocks[i, j]
+        room, x0, y0, x1, y1 = _room(blocks, left, top, right, bottom, width, height)
         if room < least:
             continue
         starts[1] = len(ring)
@@ -239,6 +245,7 @@ def _throw(table, tones, strength, texture, light, passed, owner, blocks, least,
         value = np.int32(first + count + 1)
         layer = texture[n % len(texture)]
         rough = strength[n]
+        red, green, blue = tones[n, 0], tones[n, channels // 2], tones[n, channels - 1]
         inside = np.empty(alpha.shape, np.uint8)
         for i in range(y1 - y0):
             here, within = alpha[i], inside[i]
@@ -257,8 +264,10 @@ def _throw(table, tones, strength, texture, light, passed, owner, blocks, least,
                 rest[j] -= share
                 if rough > 0:
                     share *= one + rough * layer[y0 + i, x0 + j]
-                for c in range(channels):
-                    seen[j, c] += share * tones[n, c]
+                seen[j, 0] += share * red
+                if channels == 3:
+                    seen[j, 1] += share * green
+                    seen[j, 2] += share * blue
         own = encode_crop(inside, x0, y0, height)
         if used + len(own) > len(runs):
             larger = np.empty((2 * len(runs) + len(own), 2), np.uint32)

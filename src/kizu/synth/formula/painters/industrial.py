@@ -117,7 +117,7 @@ def lay(layers: Layers, body: Body, rig: light.Rig) -> None:
     shadow.cast(layers, cover, body.lift, rig)
     shadow.rim(layers, cover, max(1.0, 0.3 * body.lift), 0.5)
     height = layers.at(cover).height
-    base = float(np.median(height)) if height.size else 0.0
+    base = float(np.median(height[::4, ::4])) if height.size else 0.0
     rounded = Layers(
         own.height + base + body.edge * 0.6 * shadow.bevel(cover, max(body.edge, 1.0)),
         own.albedo, own.roughness, own.metal, own.shadow,

@@ -33,7 +33,7 @@ CHOICES = {
     "contour.step": ("rcdb", "visualatom"),
     "size.law": ("class", "power"),
 }
-_NOWHERE = Cover(0, 0, np.zeros((0, 0), np.float32))
+_NOTHING = np.zeros((0, 0), np.float32)
 _TRIES = 3  # places that a figure is tried at
 
 
@@ -237,22 +237,19 @@ class Canvas:
 
     def add(self, figure: np.ndarray, kind: int, parent: int = -1, level: int = 0) -> int:
         """Admit a placed figure and draw it; the number of its node, or -1 where it is refused."""
-        look, random = self.values["look"], self.random
-        node = Node(_NOWHERE, kind, parent, self.values["scene"]["floor"], {"level": level})
-        low, high = look["grey"]
-        greys = np.floor(random.uniform(low, high + 1, len(figure))).astype(np.float32)
-        numbers = self.admit(figure, node)
-        if not numbers:
+        look, floor = self.values["look"], self.values["scene"]["floor"]
+        node = Node(self.outline(figure), kind, parent, floor, {"level": level})
+        if self.mode == "m1" and look["solid"]:
+            return self.add_lines(figure, node)
+        number = self.scene.add(node, self.below)
+        if number < 0:
             return -1
-        number, cover = numbers[0], self.scene.nodes[numbers[-1]].cover
-        cover = self.visible(cover, numbers) if self.below else _whole(cover)
+        cover = self.visible(node.cover, number) if self.below else _whole(node.cover)
         tone = self.tone()
         shade = np.full(cover.alpha.shape, tone, np.float32)
         up = number
         for place in self.levels(figure):
-            inner = Node(
-                self.outline(figure[: place + 1]), kind, up, self.values["scene"]["floor"], {"level": level + 1}
-            )
+            inner = Node(self.outline(figure[: place + 1]), kind, up, floor, {"level": level + 1})
             child = self.scene.add(inner)
             if child >= 0:
                 tone = self.tone()
@@ -260,39 +257,46 @@ class Canvas:
                 there = shade[y : y + inner.cover.alpha.shape[0], x : x + inner.cover.alpha.shape[1]]
                 there += inner.cover.alpha * (np.float32(tone) - there)
                 up, level = child, level + 1
-        if look["contrast"]:
-            # Round the circle of greys, so that no line is nearer to the tone than that.
-            away = look["contrast"] + greys / 256 * (256 - 2 * look["contrast"])
-            greys = ((tone + away) % 256).astype(np.float32)
-        lines.draw(figure, greys, cover.x, cover.y, shade, cover.alpha, self.room)
+        lines.draw(figure, self.greys(len(figure), tone), cover.x, cover.y, shade, cover.alpha, _NOTHING, self.room)
         self.lay(cover, shade)
         return number
 
-    def admit(self, figure: np.ndarray, node: Node) -> list[int]:
-        """Numbers of the node and, for m1, of the inside that hides others but has no label; empty where it is refused."""
-        body = self.outline(figure)
-        if self.mode != "m1" or not self.values["look"]["solid"]:
-            node.cover = body
-            number = self.scene.add(node, self.below)
-            return [number] if number >= 0 else []
-        if self.below and self.scene.free(body) < self.scene.least:
-            return []
-        node.cover = lines.traced(figure, self.size, body)
+    def add_lines(self, figure: np.ndarray, node: Node) -> int:
+        """The same for m1: only the lines are labelled; the rest of the figure hides others, but has no label."""
+        body = node.cover
+        if not body.alpha.size or (self.below and self.scene.free(body) < self.scene.least):
+            return -1
+        tone = self.tone()
+        shade, most = np.full(body.alpha.shape, tone, np.float32), np.zeros_like(body.alpha)
+        lines.draw(figure, self.greys(len(figure), tone), body.x, body.y, shade, body.alpha, most, self.room)
+        node.cover = Cover(body.x, body.y, np.minimum(most, body.alpha, out=most), body.truncated)
+        hull = Node(body, -1)
         if self.below:
             number = self.scene.add(node, True)
-            hull = self.scene.add(Node(body, -1), True) if number >= 0 else -1
-            return [k for k in (number, hull) if k >= 0]
-        if np.count_nonzero(node.cover.mask) >= self.scene.least:
-            node.parent = self.scene.add(Node(body, -1))
-            if node.parent >= 0:
-                return [self.scene.add(node), node.parent]
-        return []
+            if number >= 0:
+                self.scene.add(hull, True)
+        elif np.count_nonzero(node.cover.mask) >= self.scene.least:
+            node.parent = self.scene.add(hull)
+            number = self.scene.add(node) if node.parent >= 0 else -1
+        else:
+            number = -1
+        if number >= 0:
+            self.lay(body, shade)
+        return number
 
-    def visible(self, cover: Cover, numbers: list[int]) -> Cover:
-        """The box of a cover in which its nodes are seen, one pixel more for what mixes at the edges: only that is drawn."""
-        boxes = [_box_of(self.scene.owner, k + 1, cover.x, cover.y, *cover.alpha.shape) for k in numbers]
-        x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
-        x1, y1 = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    def greys(self, count: int, tone: float) -> np.ndarray:
+        """Of lines on a tone, float32 (count,)."""
+        low, high = self.values["look"]["grey"]
+        greys = np.floor(self.random.uniform(low, high + 1, count))
+        least = self.values["look"]["contrast"]
+        if least:
+            # Round the circle of greys, so that no line is nearer to the tone than that.
+            greys = (tone + least + greys / 256 * (256 - 2 * least)) % 256
+        return greys.astype(np.float32)
+
+    def visible(self, cover: Cover, number: int) -> Cover:
+        """The box of a cover in which its node is seen, one pixel more for what mixes at the edges: all that is drawn."""
+        x0, y0, x1, y1 = _box_of(self.scene.owner, number + 1, cover.x, cover.y, *cover.alpha.shape)
         return Cover(cover.x + x0, cover.y + y0, np.ascontiguousarray(cover.alpha[y0:y1, x0:x1]), cover.truncated)
 
     def tone(self) -> float:
