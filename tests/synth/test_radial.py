@@ -47,7 +47,7 @@ FIGURES = {
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("seed", range(4))
 def test_a_line_is_closed_and_never_broken(name, seed):
-    ring = FIGURES[name](seed) + (60.37, 66.21)
+    ring = FIGURES[name](seed) + np.array([60.37, 66.21])
     line = frame_of(lines.traced(ring[None], (128, 128))) >= 0.5
     assert label(line, connectivity=2).max() == 1  # one piece
     assert not line[0].any()
@@ -69,7 +69,7 @@ def test_a_line_is_one_pixel_wide_at_any_place():
 
 
 def test_coverage_is_never_more_than_nearness():
-    ring = FIGURES["blob"](1) + (64, 64)
+    ring = FIGURES["blob"](1) + 64
     alpha = frame_of(lines.traced(ring[None], (128, 128)))
     a, b = ring, np.roll(ring, -1, 0)
     for y, x in np.argwhere(alpha > 0):
@@ -103,7 +103,7 @@ def test_lines_are_drawn_over_one_another():
     most = np.zeros_like(body)
     body[10, 40:50], body[10, 50:] = 0.8, 0
     box = np.array([[10.5, 10.5], [60.5, 10.5], [60.5, 60.5], [10.5, 60.5]])
-    figure, room = np.stack([box, box + (0, 0.25)]), lines.room((128, 128))
+    figure, room = np.stack([box, box + np.array([0, 0.25])]), lines.room((128, 128))
     lines.draw(figure, np.array([200, 40], np.float32), 0, 0, shade, body, most, room)
     assert most[10, [30, 45]] == pytest.approx(1)
     assert most[11, 30] == pytest.approx(0.25)

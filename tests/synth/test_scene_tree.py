@@ -109,9 +109,8 @@ def test_a_scene_is_what_its_rules_say(given_nodes, least, cap):
         while up >= 0 and twin.labels[up] < 0:
             up = twin.parents[up]
         assert found.parents[n] == (kept.index(up) if up >= 0 else -1)
-        above = [
-            m for m, other in enumerate(kept) if m > n and k not in twin.lineage(other) and (twin.masks[other] & amodal).any()
-        ]  # fmt: skip
+        over = [m for m in range(n + 1, len(kept)) if k not in twin.lineage(kept[m])]
+        above = [m for m in over if (twin.masks[kept[m]] & amodal).any()]
         assert found.attributes["occluders"][n] == above
     assert (np.sum([found.masks.dense(n) for n in range(len(found))], 0) <= 1).all()
 
@@ -133,7 +132,10 @@ ADMISSION = [  # nodes (cover, label, parent, floor, below) of which the last is
     ("but leaves some", [(box(0, 0, 10, 10), 0, -1, 0.5, False), (box(0, 0, 10, 9), 0, 0, 0, False)], False),
     (
         "a child does not count as hiding",
-        [(box(0, 0, 10, 10), 0, -1, 0.5, False), (box(0, 0, 6, 10), 0, 0, 0, False), (box(6, 0, 8, 10), 0, -1, 0, False)],
+        [
+            (box(0, 0, 10, 10), 0, -1, 0.5, False), (box(0, 0, 6, 10), 0, 0, 0, False),
+            (box(6, 0, 8, 10), 0, -1, 0, False),
+        ],
         True,
     ),
     ("below, in view", [(box(0, 0, 5, 5), 0, -1, 0, False), (box(0, 0, 7, 7), 0, -1, 0.4, True)], True),

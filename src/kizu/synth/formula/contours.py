@@ -1,7 +1,7 @@
 """Radial contours: closed curves around a centre, from smooth blobs to sea urchins, alone or nested.
 
-``radial`` is the general family, a Fourier series of the radius. ``nested`` is the growth of polygon from polygon of RCDB
-(Kataoka et al., CVPR 2022), SegRCDB (Shinoda et al., ICCV 2023) and VisualAtom (Takashima et al., CVPR 2023).
+``radial`` is the general family, a Fourier series of the radius. ``nested`` is the growth of polygon from polygon of
+RCDB (Kataoka et al., CVPR 2022), SegRCDB (Shinoda et al., ICCV 2023) and VisualAtom (Takashima et al., CVPR 2023).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def waves(
 ) -> np.ndarray:
     """Closed random waves float64 (count, vertices) of mean 0 and deviation 1 around the turn.
 
-    ``sum a_m cos(m theta + phi_m)`` for m = ``first`` .. ``terms`` with ``a_m ~ m ** -beta``: a large ``beta`` leaves only
-    the slowest waves, 0 makes all equal. Terms that the vertices could not follow are left out.
+    ``sum a_m cos(m theta + phi_m)`` for m = ``first`` .. ``terms`` with ``a_m ~ m ** -beta``: a large ``beta`` leaves
+    only the slowest waves, 0 makes all equal. Terms that the vertices could not follow are left out.
     """
     m = np.arange(first, max(min(terms, (vertices - 1) // 2), first) + 1)
     amplitude = m ** -float(beta)
@@ -61,11 +61,13 @@ def radial(
     radius: float, beta: float, roughness: float, random: np.random.Generator,
     aspect: Sequence[float] = (1.0, 1.0), terms: int = 24, vertices: int = 0,
 ) -> np.ndarray:  # fmt: skip
-    """One closed contour around (0, 0), float64 (vertices, 2): ``r(theta) = radius (1 + sum a_m cos(m theta + phi_m))``.
+    """One closed contour around (0, 0), float64 (vertices, 2).
+
+    ``r(theta) = radius (1 + sum a_m cos(m theta + phi_m))``
 
     Args:
         beta: ``a_m ~ m ** -beta`` for m = 2 .. ``terms`` (m = 1 would only move it): 3 a pebble, 0 an urchin.
-        roughness: deviation of the radius around the turn, in units of ``radius``; a dip goes no deeper than a tenth of it.
+        roughness: deviation of the radius around the turn, in units of ``radius``; no dip goes below a tenth of it.
         aspect: factors of x and y.
         vertices: 0: one every 1.5 pixels, and enough for the quickest term.
     """
@@ -94,8 +96,8 @@ def nested(
 ) -> np.ndarray:  # fmt: skip
     """Polygons grown one from the other around (0, 0), innermost first: float64 (polygons, vertices, 2).
 
-    With ``u_j = (cos theta_j, sin theta_j)`` and ``theta_j = 2 pi j / vertices``, polygon 0 (not returned, as it is never
-    drawn) has the vertices ``radius * aspect * u_j``, and each further one, component by component::
+    With ``u_j = (cos theta_j, sin theta_j)`` and ``theta_j = 2 pi j / vertices``, polygon 0 (not returned, as it is
+    never drawn) has the vertices ``radius * aspect * u_j``, and each further one, component by component::
 
         v_j += u_j * (width + noise - 2 noise P)                                                     RCDB, SegRCDB
         v_j += u_j * (width + noise (1 - P) + sin(n1 theta_j) / 2 + sin(n2 theta_j) / 2)             VisualAtom
@@ -108,8 +110,8 @@ def nested(
         sines: (n1, n2) of VisualAtom.
         beta: instead of independent values take one closed wave a polygon (see :func:`waves`) of the same deviation for
             both components: neighbours then move together, and the outline stays smooth.
-        kept: numbers of the polygons that are wanted, ascending; by default all. With ``beta`` the waves of those left out
-            are not drawn one by one: independent, they add up to one of the root of their number.
+        kept: numbers of the polygons that are wanted, ascending; by default all. With ``beta`` the waves of those left
+            out are not drawn one by one: independent, they add up to one of the root of their number.
     """
     n1, n2 = sines or (0, 0)
     if beta is None:

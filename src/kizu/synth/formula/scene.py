@@ -133,7 +133,7 @@ class Scene:
         return all(self._shown[k] - pixels >= self.nodes[k].floor * self._amodal[k] for k, pixels in lost_shown.items())
 
     def grow(self, k: int, cover: Cover) -> bool:
-        """Let a node on top grow to a larger cover (a burr); False, and nothing changed, where others need the place."""
+        """Let a node on top grow to a larger cover (a burr); False, and nothing done, where others need the place."""
         taken = _take(self.owner, cover.x, cover.y, cover.alpha, len(self.nodes))
         taken[k + 1] = 0
         lost = [(other, int(taken[other + 1])) for other in np.flatnonzero(taken[1:]).tolist()]
@@ -232,8 +232,8 @@ def _lists(values: list[list[int]]) -> np.ndarray:
     return out
 
 
-# The kernels take the frame and the corner of a box, not a view of the box: rows of a frame have a known stride of one, and
-# only then do the loops become vector instructions.
+# The kernels take the frame and the corner of a box, not a view of the box: rows of a frame have a known stride of one,
+# and only then do the loops become vector instructions.
 
 
 @jit

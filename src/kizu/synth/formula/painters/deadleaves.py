@@ -1,7 +1,7 @@
 """Dead leaves: shapes of all sizes are thrown under one another until no pixel is empty; each is an instance.
 
-The model of natural images of Lee, Mumford and Huang (IJCV 2001) as Baradad et al. ("Learning to see by looking at noise",
-NeurIPS 2021) use it, from front to back. What one leaf leaves open shows the next ones through its soft edges, too. A leaf of
+The model of natural images of Lee, Mumford and Huang (IJCV 2001) as Baradad et al. ("Learning to see by looking at
+noise", NeurIPS 2021) use it, from front to back. Through its soft edges a leaf shows the next ones, too. A leaf of
 which too little would be seen is not placed; gaps smaller than that show the ground, which belongs to nobody.
 """
 
@@ -27,7 +27,7 @@ _SHIFT = 4
 _BLOCK = 1 << _SHIFT  # empty pixels are counted in squares of this side, so that hidden leaves are found out at once
 _BATCH = 500  # leaves drawn from the random generator at a time
 _SWING = 0.4  # of a blob: its waves of m periods have amplitudes of up to this / m
-_VERTICES = 96  # of the largest round leaf
+_VERTICES = 128  # of the largest round leaf
 
 
 def names(values: dict[str, Any]) -> tuple[str, ...]:
@@ -62,8 +62,8 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
 def leaves(values: dict[str, Any], size: tuple[int, int], random: np.random.Generator, count: int) -> np.ndarray:
     """Leaves to throw, float64 (count, 15), for :func:`ring_of`.
 
-    Shape, centre x and y, radius, turn (radians), vertices of a polygon, squeeze, and for a blob the amplitudes (shares of
-    the radius) and the phases of its waves of 2 to 5 periods.
+    Shape, centre x and y, radius, turn (radians), vertices of a polygon, squeeze, and for a blob the amplitudes (shares
+    of the radius) and the phases of its waves of 2 to 5 periods.
     """
     weights = values["leaves"]["shapes"]
     share = np.cumsum([weights.get(name, 0) for name in SHAPES])
@@ -163,7 +163,7 @@ def _develop(light, passed, ground, codes, image):
 def ring_of(leaf: np.ndarray) -> np.ndarray:
     """Vertices float64 (P, 2) of one row of :func:`leaves`."""
     kind, radius, angle = int(leaf[0]), leaf[3], leaf[4]
-    count = min(max(int(4 * np.sqrt(radius)) + 8, 16), _VERTICES)
+    count = min(int(6 * np.sqrt(radius)) + 16, _VERTICES)
     if kind == 2 or kind == 3:
         count = 4
     elif kind == 4:

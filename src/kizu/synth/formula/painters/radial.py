@@ -1,13 +1,13 @@
 """Figures of nested radial contours on a dark ground: InsCore, SegRCDB, RCDB and VisualAtom.
 
-A class is one fixed draw of the contour parameters: row k of a table of uniform numbers that the seed alone makes, so that
-class 7 is the same in all pictures and whatever the number of classes. What differs from figure to figure is the noise, the
-greys and the place, and, where the preset says so, size, turn and bend.
+A class is one fixed draw of the contour parameters: row k of a table of uniform numbers that the seed alone makes, so
+that class 7 is the same in all pictures and whatever the number of classes. What differs from figure to figure is the
+noise, the greys and the place, and, where the preset says so, size, turn and bend.
 
-Three masks, as SegRCDB has them: m1 the lines alone, m2 what lies between the first and the last polygon, m3 the inside of
-the last polygon. A figure hides what lies behind it in the picture just as in the labels (unless ``look.solid`` is off: then
-those of m1 are wire). In m2 and m3 the outermost line belongs to the mask, and lines end where the mask ends. A figure of m2
-with a single polygon has no ring and is filled.
+Three masks, as SegRCDB has them: m1 the lines alone, m2 what lies between the first and the last polygon, m3 the inside
+of the last polygon. A figure hides what lies behind it in the picture just as in the labels (unless ``look.solid`` is
+off: then those of m1 are wire). The outermost line belongs to the figure, and lines of polygons that reach beyond the
+last one end there. A figure of m2 with a single polygon has no ring and is filled.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Shape:
     @property
     def growth(self) -> float:
         """Mean distance from polygon to polygon, pixels."""
-        return self.width + self.noise * (1 if self.sines is None else 1.0)
+        return self.width + self.noise
 
 
 def _aspect(table: dict[str, Any], u: float, v: float) -> tuple[float, float]:
@@ -160,7 +160,7 @@ class Canvas:
     # --- geometry -------------------------------------------------------------------------------------------------
 
     def figure(self, shape: Shape, radius: float | None = None) -> np.ndarray:
-        """Polygons (N, n, 2) around (0, 0) in pixels of the frame; ``radius``: of the last one, or as the class has it."""
+        """Polygons (N, n, 2) around (0, 0) in pixels; ``radius``: of the last one, else it is as the class has it."""
         contour, size, place = self.values["contour"], self.values["size"], self.values["place"]
         random = self.random
         if contour["redraw"]:
@@ -295,7 +295,7 @@ class Canvas:
         return greys.astype(np.float32)
 
     def visible(self, cover: Cover, number: int) -> Cover:
-        """The box of a cover in which its node is seen, one pixel more for what mixes at the edges: all that is drawn."""
+        """The box of a cover in which its node is seen, and one pixel more for what mixes at the edges."""
         x0, y0, x1, y1 = _box_of(self.scene.owner, number + 1, cover.x, cover.y, *cover.alpha.shape)
         return Cover(cover.x + x0, cover.y + y0, np.ascontiguousarray(cover.alpha[y0:y1, x0:x1]), cover.truncated)
 
