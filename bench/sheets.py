@@ -1,7 +1,7 @@
 """The contact sheets of the documentation: a page of each preset, docs/sheets/NAME.png.
 
-    uv run python bench/sheets.py              # all of them
-    uv run python bench/sheets.py boards line  # some
+uv run python bench/sheets.py              # all of them
+uv run python bench/sheets.py boards line  # some
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ LARGEST = 395_000  # bytes of a file
 # Preset -> seed, pictures, pairs in a row.
 SHEETS = {
     "industrial": (4, 12, 3),
-    "line": (1, 9, 3),
+    "line": (5, 9, 3),
     "boards": (1, 9, 3),
-    "inscore": (1, 9, 3),
+    "inscore": (3, 9, 3),
     "segrcdb": (1, 9, 3),
     "rcdb": (1, 12, 4),
     "visualatom": (1, 12, 4),

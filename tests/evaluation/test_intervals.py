@@ -13,6 +13,8 @@ from kizu.evaluation.intervals import Bootstrap, wilson
 def test_wilson_like_scipy(found, count):
     reference = binomtest(found, count).proportion_ci(method="wilson")
     assert wilson(found, count) == pytest.approx((reference.low, reference.high), abs=1e-9)
+    low, high = wilson(found, count)
+    assert (low == 0.0) == (found == 0) and (high == 1.0) == (found == count)  # not 1e-15
 
 
 def mean(sums):

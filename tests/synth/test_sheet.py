@@ -65,6 +65,28 @@ def test_what_carries_others_is_drawn_thinly(tmp_path):
     assert shaded("d.png")  # where nothing else is labelled, parts are the point
 
 
+def test_nested_classes_are_filled(tmp_path):
+    masks = np.zeros((3, 100, 100), bool)
+    masks[0, 10:90, 10:90] = True
+    masks[1, 40:60, 40:60] = True
+    masks[2, 45:55, 45:55] = True
+    masks[0] &= ~masks[1]
+    masks[1] &= ~masks[2]
+    nested = grey(masks=masks, labels=[0, 1, 0], parents=[-1, 0, 1])  # class 0 carries and is carried
+    page = page_of(contact_sheet(Dataset([nested], NAMES), tmp_path / "s.png", side=100))
+    assert near(page[28:128, 131:231][15:35, 20:80], colour(0), 75) > 600
+
+
+def test_a_legend_of_many_classes_stays_short(tmp_path):
+    masks = np.zeros((200, 40, 50), bool)
+    masks.reshape(200, -1)[:, :2000].reshape(200, 200, 10)[np.arange(200), np.arange(200)] = True
+    many = grey((40, 50), masks, labels=np.arange(200))
+    names = [f"kind {k}" for k in range(200)]
+    few = Dataset([grey((40, 50), masks[:30], labels=np.arange(30))], names)
+    tall = [page_of(contact_sheet(d, tmp_path / "s.png", side=216)).shape[0] for d in (Dataset([many], names), few)]
+    assert tall[0] < tall[1]  # twenty of two hundred against thirty
+
+
 @pytest.mark.parametrize("shape", [(8, 8), (40, 300), (300, 40), (1500, 700)], ids=str)
 @pytest.mark.parametrize("count, columns", [(1, 4), (5, 2)])
 def test_any_size_of_picture(tmp_path, shape, count, columns):

@@ -318,3 +318,35 @@ def test_like_a_data_set(run, disc_line, tmp_path, quick_fit, monkeypatch):
 def test_a_preset_that_cannot_be_like_anything(refused, disc_line, tmp_path):
     assert "rcdb cannot be matched" in refused("generate", tmp_path / "out", "--preset", "rcdb", "--like", disc_line)
     assert list(tmp_path.iterdir()) == []
+
+
+OWN_TYPE = """
+name = "tool_kiss"
+family = "surface"
+sentences = ["A tool kiss is a short bright line with sharp edges."]
+attributes = { tone = ["bright"], shape = ["line"], extent = ["short"], edge = ["sharp"] }
+recipe = { draw = "scratch", length = [20, 60], count = [1, 1] }
+"""
+
+
+def test_own_types_are_drawn_and_are_part_of_what_was_asked(run, refused, tmp_path):
+    (tmp_path / "own.toml").write_text(OWN_TYPE)
+    words = [
+        "generate",
+        tmp_path / "out",
+        "--preset",
+        "line",
+        "--count",
+        "6",
+        "--size",
+        "96",
+        "--types",
+        tmp_path / "own.toml",
+    ]
+    words += ["--set", "defects.types={tool_kiss=1}", "--set", "label.contrast=0", "--no-sheet"]
+    run(*words)
+    data = Dataset.open(tmp_path / "out")
+    assert data.names == ("tool_kiss",)
+    assert sum(len(sample.instances) for sample in data) > 0
+    (tmp_path / "own.toml").write_text(OWN_TYPE.replace("60]", "61]"))
+    assert "another" in refused(*words)

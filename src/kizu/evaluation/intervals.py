@@ -118,7 +118,10 @@ def wilson(found: int, count: int, design_effect: float = 1.0) -> tuple[float, f
     rate = found / count
     middle = (rate + _Z**2 / (2 * size)) / (1 + _Z**2 / size)
     half = _Z / (1 + _Z**2 / size) * np.sqrt(rate * (1 - rate) / size + _Z**2 / (4 * size**2))
-    return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
+    # At the ends the equation gives 0 and 1 but for rounding, which a report would show as 1e-15.
+    low = 0.0 if found == 0 else max(middle - half, 0.0)
+    high = 1.0 if found == count else min(middle + half, 1.0)
+    return float(low), float(high)
 
 
 def _percentiles(draws: np.ndarray) -> list[tuple]:

@@ -24,6 +24,7 @@ _COLOURS = ((230, 159, 0), (86, 180, 233), (213, 94, 0), (0, 158, 115), (204, 12
 _PAPER, _INK, _SOFT = (250, 249, 246), (38, 40, 44), (120, 122, 126)
 _LARGEST, _SMALLEST = 216, 48  # longer side of a small picture
 _MARGIN, _GAP, _SLIT = 28, 14, 3  # pixels around the page, between pairs, within a pair
+_CLASSES = 40  # in the legend; of more, the most frequent half as many
 _FINE = 4  # bits of a pixel's fraction in OpenCV's drawing
 
 
@@ -99,11 +100,15 @@ def _shot(sample: Sample, side: int) -> _Shot:
 
 
 def _plain_classes(shots: list[_Shot], dataset: Dataset) -> set[int]:
-    """Classes that are drawn thinly: those that carry others, unless all do."""
+    """Classes that are drawn thinly: those that carry others, unless all do or classes are nested in one another."""
     out = {k for k, name in enumerate(dataset.names) if name in dataset.info.get(NOT_DEFECTS, ())}
+    carry, carried = set(), set()
     for shot in shots:
-        own = shot.instances.parents
-        out |= set(shot.instances.labels[own[own >= 0]].tolist())
+        labels, parents = shot.instances.labels, shot.instances.parents
+        carry |= set(labels[parents[parents >= 0]].tolist())
+        carried |= set(labels[parents >= 0].tolist())
+    if not carry & carried:
+        out |= carry
     used = {int(k) for shot in shots for k in shot.instances.labels}
     return out if used - out else set()
 
@@ -147,6 +152,9 @@ def _page(
         page.paste(Image.fromarray(marked), (x + wide + _SLIT, y + (tall - size[0]) // 2))
     for text, label, x, y in entries:
         box = (_MARGIN + x, below + y + 3, _MARGIN + x + 14, below + y + 17)
+        if label is None:
+            draw.text((_MARGIN + x, below + y + 1), text, _SOFT, _font(15))
+            continue
         if label in plain:
             draw.rounded_rectangle(box, 3, outline=colour(label), width=2)
         else:
@@ -164,13 +172,17 @@ def _title(draw: ImageDraw.ImageDraw, title: str, room: int) -> None:
     draw.text((_MARGIN, _MARGIN - 4 + (22 - size) // 2), title, _INK, _font(size))
 
 
-def _legend(names: tuple[str, ...], used: Counter, room: int) -> tuple[list[tuple[str, int, int, int]], int]:
-    """Text, label and place of each entry, and the height of all."""
+def _legend(names: tuple[str, ...], used: Counter, room: int) -> tuple[list[tuple[str, int | None, int, int]], int]:
+    """Text, label (None: of many classes, how many are left out) and place of each entry, and the height of all."""
     entries, x, y = [], 0, 0
-    for label in sorted(used):
-        name = names[label] if label < len(names) else f"class {label}"
-        text = f"{name.replace('_', ' ')}  {used[label]}"
-        wide = 21 + int(_font(15).getlength(text)) + 26
+    shown = sorted(used) if len(used) <= _CLASSES else sorted(label for label, _ in used.most_common(_CLASSES // 2))
+    for label in [*shown, *([None] if len(shown) < len(used) else [])]:
+        if label is None:
+            text, mark = f"and {len(used) - len(shown)} more classes", 0
+        else:
+            name = names[label] if label < len(names) else f"class {label}"
+            text, mark = f"{name.replace('_', ' ')}  {used[label]}", 21
+        wide = mark + int(_font(15).getlength(text)) + 26
         if x and x + wide > room:
             x, y = 0, y + 25
         entries.append((text, label, x, y))

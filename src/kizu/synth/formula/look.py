@@ -22,7 +22,8 @@ def apply(radiance: np.ndarray, camera: Camera, match: dict[str, Any], random: n
     """
     if match["colour"] and radiance.shape[2] == 3:
         wanted = np.asarray(match["colour"][int(random.integers(len(match["colour"])))], np.float64)
-        wanted = np.array([_linear(value / 255, camera) for value in np.clip(wanted, 1, 254)])
+        # What is darker than the camera's black has no colour.
+        wanted = np.array([max(_linear(value / 255, camera), 1e-4) for value in np.clip(wanted, 1, 254)])
         now = radiance.reshape(-1, 3).mean(0)
         gain = (wanted / wanted.mean()) / np.maximum(now / max(float(now.mean()), 1e-6), 0.05)
         radiance *= gain.astype(np.float32)

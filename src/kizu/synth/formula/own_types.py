@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kizu.core.errors import KizuError
 from kizu.lexicon.lexicon import Lexicon
-from kizu.synth.formula.defects.draw import DRAW, KEYS
+from kizu.synth.formula.defects.draw import ranges_of
 from kizu.synth.formula.presets import Preset
 
 
@@ -33,15 +33,10 @@ def with_types(preset: Preset, files: Iterable[Path | str]) -> Preset:
         if name in shipped.names and record == shipped[name]:
             continue
         recipe = record.recipe
-        if recipe.draw not in DRAW:
-            known = ", ".join(sorted(DRAW))
-            raise KizuError(f"type {name!r}: recipe.draw = {recipe.draw!r} is no drawing function; known are {known}")
-        unknown = set(recipe.ranges) - set(KEYS[recipe.draw])
-        if unknown:
-            raise KizuError(
-                f"type {name!r}: recipe has no {', '.join(sorted(unknown))}; "
-                f"the ranges of {recipe.draw!r} are {', '.join(KEYS[recipe.draw])}"
-            )
+        try:
+            ranges_of(recipe.draw, recipe.ranges)
+        except KizuError as error:
+            raise KizuError(f"type {name!r}: {error}") from None
         ranges = {key: list(value) if isinstance(value, tuple) else value for key, value in recipe.ranges.items()}
         values["recipes"][name] = {"draw": recipe.draw, "ranges": ranges}
         table = values["defects" if record.is_defect else "distractors"]["types"]

@@ -174,7 +174,7 @@ class Placing:
         name = chance.pick(weights, self.random)
         surface = self.ground if body is None else body.surface
         cover, outline = (None, None) if body is None else (body.cover, body.outline)
-        site = Site(self.size, surface, cover, outline, self.scale, self._target(body))
+        site = Site(self.size, surface, cover, outline, self.scale, self._target(name, body))
         labelled = defect or self.values["label"]["distractors"]
         strength = chance.log_uniform(self.values["defects"]["strength"], self.random)
         for mark in self._fitting_draw(name, site):
@@ -196,14 +196,15 @@ class Placing:
                 self.distractors.append(name)
             target.append(mark)
 
-    def _target(self, body: Body | None) -> float | None:
+    def _target(self, name: str, body: Body | None) -> float | None:
         """Square root of the area that the next defect is to have, pixels."""
         sizes = self.values["match"]["sizes"]
         if sizes:
             wanted = chance.quantile(sizes, self.random)
         else:
             table = self.values["defects"]
-            wanted = float(power_law(1, *table["size"], self.random, table["exponent"])[0]) * self.scale
+            wanted = float(power_law(1, *table["size"], self.random, table["exponent"])[0])
+            wanted = min(wanted, table["most"].get(name, np.inf)) * self.scale
         if body is not None:  # a defect is not larger than what it is on
             wanted = min(wanted, 0.6 * float(np.sqrt(max(np.count_nonzero(body.cover.mask), 1))))
         return wanted

@@ -10,12 +10,13 @@ import copy
 import difflib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from kizu.core.errors import KizuError
+from kizu.synth.formula import limits
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,13 @@ class Preset:
             changes: dotted key -> value, or text that is a TOML value (``"[1, 3]"``) or plain text.
 
         Raises:
-            KizuError: an unknown key (the nearest ones are named), or a value of another kind.
+            KizuError: an unknown key (the nearest ones are named), a value of another kind, or one that makes no sense.
         """
         values = copy.deepcopy(self.values)
         for key, value in changes.items():
             table, last = self._find(values, key)
             table[last] = self._fit(key, table[last], _parse(value))
+        limits.check(self.name, values)
         return Preset(self.name, self.title, self.painter, values)
 
     def _find(self, values: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
@@ -54,6 +56,8 @@ class Preset:
         table = values
         for part in parts[:-1]:
             table = table.get(part) if isinstance(table, dict) else None
+        if isinstance(table, dict) and parts[-1] not in table and _kind(table) == "weights":
+            raise KizuError(self._no(".".join(parts[:-1]), [parts[-1]], table))
         if not isinstance(table, dict) or parts[-1] not in table:
             keys = list(_keys(self.values))
             near = difflib.get_close_matches(key, keys, 3, 0.5) or [k for k in keys if k.split(".")[-1] == parts[-1]]
@@ -72,17 +76,22 @@ class Preset:
             if isinstance(new, dict) and all(_number(v) and v >= 0 for v in new.values()) and any(new.values()):
                 unknown = set(new) - set(old)
                 if unknown:
-                    raise KizuError(
-                        f"preset {self.name}: {key} has no {', '.join(sorted(unknown))}; known are {', '.join(old)}"
-                    )
+                    raise KizuError(self._no(key, unknown, old))
                 return {name: new.get(name, 0) for name in old}
         elif kind == "table":
             if isinstance(new, dict):
+                unknown = set(new) - set(old)
+                if unknown:
+                    raise KizuError(self._no(key, unknown, old))
                 return {name: self._fit(f"{key}.{name}", v, new[name]) if name in new else v for name, v in old.items()}
         elif kind == _kind(new) or (kind == "a list" and isinstance(new, list)):
             return new
         wanted = {"range": "a range [low, high] or one number", "weights": "a table {name = weight, ...}"}
         raise KizuError(f"preset {self.name}: {key} = {new!r}: it is {wanted.get(kind, kind)}, e.g. {old!r}")
+
+    def _no(self, key: str, unknown: Iterable[str], known: Iterable[str]) -> str:
+        there = ", ".join(known) or "none"
+        return f"preset {self.name}: {key} has no {', '.join(sorted(unknown))}; known are {there}"
 
     def to_json(self) -> str:
         """Canonical JSON of all that pictures depend on."""

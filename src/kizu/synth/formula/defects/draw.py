@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from functools import cache
 
@@ -15,7 +16,7 @@ from kizu.synth.formula.defects.registry import DISTRACTORS, DRAW, KEYS, Ranges
 from kizu.synth.formula.defects.site import Site
 from kizu.synth.formula.layers import Mark
 
-__all__ = ["DISTRACTORS", "DRAW", "KEYS", "draw"]
+__all__ = ["DISTRACTORS", "DRAW", "KEYS", "draw", "ranges_of"]
 
 # Each of these enters its functions into DRAW.
 FAMILIES = (strokes, cracks, spots, relief, films, rust, edges, textile, foreign)
@@ -36,6 +37,17 @@ def draw(type: str, site: Site, random: np.random.Generator, recipe: Mapping) ->
     Raises:
         KizuError: an unknown type or range (the nearest ones are named), or a value that is no range.
     """
+    ranges = ranges_of(type, recipe)
+    marks = DRAW[type](site, random, ranges)
+    for mark in marks:
+        mark.type = type
+        if type in DISTRACTORS:
+            mark.attributes["distractor"] = True
+    return marks
+
+
+def ranges_of(type: str, recipe: Mapping) -> Ranges:
+    """All ranges of a drawing function: those of a recipe, the others as Kizu ships them. Raises as :func:`draw`."""
     if type not in DRAW:
         near = difflib.get_close_matches(type, DRAW, 2, 0.6)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(DRAW))}"
@@ -45,19 +57,25 @@ def draw(type: str, site: Site, random: np.random.Generator, recipe: Mapping) ->
         raise KizuError(
             f"recipe of {type!r}: unknown {', '.join(map(repr, unknown))}; its ranges are {', '.join(KEYS[type])}"
         )
-    ranges = {key: _pair(type, key, recipe[key]) if key in recipe else _shipped(type)[key] for key in KEYS[type]}
-    marks = DRAW[type](site, random, ranges)
-    for mark in marks:
-        mark.type = type
-        if type in DISTRACTORS:
-            mark.attributes["distractor"] = True
-    return marks
+    shipped = _shipped(type)
+    return {
+        key: _pair(type, key, recipe[key], shipped[key][0]) if key in recipe else shipped[key] for key in KEYS[type]
+    }
 
 
-def _pair(type: str, key: str, value) -> tuple[float, float]:
+def _pair(type: str, key: str, value, least: float = -math.inf) -> tuple[float, float]:
+    """A value as (low, high); of the sign of ``least``, the low end of the range that Kizu ships."""
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or not all(isinstance(v, (int, float)) for v in pair) or pair[0] > pair[1]:
+    if (
+        len(pair) != 2
+        or not all(isinstance(v, (int, float)) for v in pair)
+        or not -math.inf < pair[0] <= pair[1] < math.inf
+    ):
         raise KizuError(f"recipe of {type!r}: {key} = {value!r} is neither [low, high] nor a number")
+    if (least > 0 and pair[0] <= 0) or (least == 0 and pair[0] < 0):
+        raise KizuError(
+            f"recipe of {type!r}: {key} = {value!r}: take numbers {'above 0' if least > 0 else 'from 0 on'}"
+        )
     return pair
 
 
