@@ -97,6 +97,35 @@ def test_a_key_does_what_it_says(values, holds):
     assert all(holds(sample, source.names) for sample in samples)
 
 
+def test_a_part_does_not_grow_for_a_burr_that_is_not_there():
+    values = {"scene__kinds": "{parts = 1}", "scene__clean": 0, "defects__count": 4, "label__contrast": 0}
+    values |= {"parts__count": 1, "scene__least": 4000, "distractors__use": False}  # no burr is as large as that
+    _, none = pictures(8, 2, defects__types="{burr = 1}", **values)
+    _, other = pictures(8, 2, defects__types="{thread_break = 1}", **values | {"defects__count": 0})
+    for a, b in zip(none, other, strict=True):
+        assert a.instances.amodal == b.instances.amodal
+
+
+@pytest.mark.parametrize("name", ["burr", "missing_part"])
+def test_what_a_surface_cannot_have_is_no_trouble_of_it(name):
+    # Weights so that nearly each product would suffer from it alone.
+    types = f"{{{name} = 1000, stain = 1}}"
+    source, samples = pictures(
+        8, 3, defects__types=types, defects__kinds=1, scene__kinds="{surface = 1}", scene__clean=0, label__contrast=0
+    )
+    seen = [source.names[label] for sample in samples for label in sample.instances.labels]
+    assert set(seen) == {"stain"}
+    assert sum(not sample.meta["clean"] for sample in samples) >= 6
+
+
+def test_only_seats_are_missing_parts():
+    _, samples = pictures(
+        8, 3, defects__types="{missing_part = 1}", scene__kinds="{parts = 1}", label__parts=False, parts__missing=0,
+        scene__clean=0, label__contrast=0,
+    )  # fmt: skip
+    assert not any(len(sample.instances) for sample in samples)
+
+
 def test_distractors_are_labelled_on_demand():
     source, samples = pictures(
         12, 4, label__distractors=True, label__parts=False, scene__clean=1, distractors__count=3, label__contrast=0

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from kizu.core.errors import KizuError
+from kizu.synth.formula import limits
 from kizu.synth.formula.presets import Preset, load, names
 
 SHIPPED = names()
@@ -55,6 +56,8 @@ def test_a_key_is_set(key, value, expected):
     ("scene.share", "[0, 1]", "a number"),
     ("scene.on", "1", "true or false"),
     ("scene.mode", "3", "a text"),
+    ("scene.kinds.c", "1", "scene.kinds has no c; known are a, b"),
+    ("scene.deep", "{y = 1}", "scene.deep has no y; known are x, name"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_told(key, value, told):
     with pytest.raises(KizuError, match="preset small") as error:
@@ -76,3 +79,44 @@ def test_a_shipped_preset_is_whole(name):
 
 def test_all_presets_of_the_documents_are_there():
     assert {"inscore", "segrcdb", "rcdb", "visualatom", "deadleaves", "industrial", "boards", "line"} <= set(SHIPPED)
+
+
+@pytest.mark.parametrize(("key", "value", "told"), [
+    ("defects.count", "-3", "it lies in 0 to 500"),
+    ("defects.count", "1e6", "it lies in 0 to 500"),
+    ("defects.count", "2.5", "whole numbers"),
+    ("defects.size", "[0, 10]", "it lies in 1 to"),
+    ("defects.strength", "0", "it lies in 0.01"),
+    ("defects.exponent", "nan", "it lies in"),
+    ("scene.clean", "1.5", "it lies in 0 to 1"),
+    ("scene.least", "0", "it lies in 1 to"),
+    ("parts.count", "0", "it lies in 1 to"),
+    ("camera.k1", "-0.5", "it lies in"),
+    ("defects.only.rust", "steel", "there is no steel; materials are brushed"),
+    ("defects.never.woven", "crak", "there is no crak; types are scratch"),
+    ("match.sizes", "[30, 20]", "quantiles"),
+    ("match.sizes", '["a"]', "quantiles"),
+    ("match.counts", "[0, 0, 0]", "weights of 0, 1, 2"),
+    ("match.colour", "[1, 2, 3]", "colours"),
+    ("match.colour", "[[1, 2]]", "colours"),
+    ("match.colour", "[[1, 2, 300]]", "colours"),
+])  # fmt: skip
+def test_what_no_picture_can_be_made_with_is_told(key, value, told):
+    with pytest.raises(KizuError, match=f"preset industrial: {key}") as error:
+        load("industrial").override({key: value})
+    assert told in str(error.value)
+
+
+def test_weights_that_are_all_taken_away_are_told():
+    changes = {f"scene.kinds.{name}": 0 for name in ("surface", "parts", "assembly")}
+    with pytest.raises(KizuError, match=r"all weights of scene\.kinds are 0"):
+        load("industrial").override(changes)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_number_of_a_preset_has_its_limits(name):
+    values = load(name).values
+    limits.check(name, values)
+    for key, value in limits.leaves(values):
+        if not isinstance(value, dict | bool | str) and value != []:
+            assert key in limits.LIMITS, f"{name}: {key} may be anything; give it limits"

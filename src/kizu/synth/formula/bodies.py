@@ -108,7 +108,7 @@ def union(a: Cover, b: Cover) -> Cover:
     x0, y0 = min(a.x, b.x), min(a.y, b.y)
     x1 = max(a.x + a.alpha.shape[1], b.x + b.alpha.shape[1])
     y1 = max(a.y + a.alpha.shape[0], b.y + b.alpha.shape[0])
-    out = Cover(x0, y0, np.zeros((y1 - y0, x1 - x0), np.float32), a.truncated)
+    out = Cover(x0, y0, np.zeros((y1 - y0, x1 - x0), np.float32), a.truncated or b.truncated)
     for one in (a, b):
         y, x = one.y - y0, one.x - x0
         here = out.alpha[y : y + one.alpha.shape[0], x : x + one.alpha.shape[1]]

@@ -40,7 +40,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "camera.band_height": _SHARE, "camera.dead": _SHARE, "camera.dead_pixels": (0, 1e5), "camera.bayer": _SHARE,
     "camera.linear": _SHARE, "camera.gamma": (0.2, 6), "camera.black": (0, 0.9), "camera.quality": (1, 100),
     "camera.distortion": _SHARE, "camera.k1": (-0.2, 0.5), "camera.k2": (-0.05, 0.3),  # beyond, the picture folds
-    "contour.vertices": (3, 100_000), "contour.mean": (0, 1e6), "contour.polygons": (1, 2000), "contour.noise": (0, 100),
+    "contour.vertices": (3, 1e5), "contour.mean": (0, 1e6), "contour.polygons": (1, 2000), "contour.noise": (0, 100),
     "contour.width": (0, 100), "contour.radius": (0, 4000), "contour.aspect": (0.01, 100), "contour.frequencies": _FEW,
     "contour.smooth": _SHARE, "contour.beta": (0, 10),
     "size.radius": (1, 4000), "size.exponent": _LAW, "size.gap": (0.5, 1000),
@@ -76,7 +76,7 @@ _QUANTILES = {"sizes": 0, "aspects": 1, "contrasts": 0, "brightness": 0, "noise"
 
 def check(name: str, values: dict[str, Any]) -> None:
     """Raise KizuError at the first value of preset ``name`` that no picture can be made with."""
-    for key, value in _leaves(values):
+    for key, value in leaves(values):
         if isinstance(value, dict):
             if not any(value.values()):
                 raise KizuError(f"preset {name}: all weights of {key} are 0; give one of {', '.join(value)} more")
@@ -87,14 +87,14 @@ def check(name: str, values: dict[str, Any]) -> None:
     _check_words(name, values)
 
 
-def _leaves(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys and values; tables of weights as one. Recipes are checked where they are read."""
     for key, value in values.items():
         if isinstance(value, dict) and not (value and all(_numbers(v) for v in value.values())):
             if before or key not in ("match", "recipes"):
-                yield from _leaves(value, f"{before}{key}.")
+                yield from leaves(value, f"{before}{key}.")
         elif isinstance(value, dict) and any(f"{before}{key}.{part}" in LIMITS for part in value):
-            yield from _leaves({f"{before}{key}.{part}": v for part, v in value.items()})
+            yield from leaves({f"{before}{key}.{part}": v for part, v in value.items()})
         else:
             yield before + key, value
 

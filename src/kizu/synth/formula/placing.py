@@ -15,7 +15,8 @@ from kizu.synth.formula.defects.draw import draw as draw_marks
 from kizu.synth.formula.defects.site import Site
 from kizu.synth.formula.fields import power_law
 from kizu.synth.formula.layers import Mark
-from kizu.synth.formula.product import Product
+from kizu.synth.formula.parts import FITTING
+from kizu.synth.formula.product import Product, drawn_by
 from kizu.synth.formula.raster import Cover
 from kizu.synth.formula.scene import Node, Scene
 from kizu.synth.formula.surfaces.surface import Surface
@@ -55,6 +56,10 @@ class Placing:
         self.distractors: list[str] = []
         self.clean = True
         self._lexicon = lexicon()
+        # A missing part is the seat of a fitting; all other types come wherever there is room.
+        lost = {name for name in product.defects if drawn_by(name, values) == "missing_part"}
+        self._lost = {name: weight for name, weight in product.defects.items() if name in lost}
+        self._others = {name: weight for name, weight in product.defects.items() if name not in lost}
 
     def fill(self, random: np.random.Generator) -> None:
         """Draw how many there are of each kind and place them."""
@@ -130,11 +135,11 @@ class Placing:
 
     def _fittings(self, body: Body, k: int, random: np.random.Generator) -> None:
         """Sub-parts as children; one of them may be missing, which is a defect where that type is in use."""
-        missing = "missing_part" in self.product.defects and not self.values["scene"]["clean"] >= 1
+        missing = self._lost and self.values["scene"]["clean"] < 1
         kept = []
         for fitting in body.fittings:
-            fitting.missing = missing and chance.either(self.values["parts"]["missing"], random)
-            label = "missing_part" if fitting.missing else "fitting"
+            fitting.missing = bool(missing) and chance.either(self.values["parts"]["missing"], random)
+            label = chance.pick(self._lost, random) if fitting.missing else FITTING
             if fitting.missing:
                 site = Site(self.size, body.surface, fitting.cover.within(body.cover), fitting.outline, self.scale)
                 marks = self._draw(label, site)
@@ -168,7 +173,7 @@ class Placing:
 
     def _mark(self, body: Body | None, parent: int, defect: bool) -> None:
         """One defect (or distractor) of a type of this product, on a body or on the ground."""
-        weights = self.product.defects if defect else self.product.distractors
+        weights = self._others if defect else self.product.distractors
         if not weights:
             return
         name = chance.pick(weights, self.random)
@@ -182,7 +187,13 @@ class Placing:
             node = -1
             if labelled:
                 if body is not None and mark.grow is not None:
-                    grown = union(self.scene.nodes[parent].cover, Cover(mark.cover.x, mark.cover.y, mark.grow))
+                    # The part must not grow for a burr that is then too small to be admitted.
+                    if np.count_nonzero(mark.cover.mask) < self.scene.least:
+                        continue
+                    grown = union(
+                        self.scene.nodes[parent].cover,
+                        Cover(mark.cover.x, mark.cover.y, mark.grow, mark.cover.truncated),
+                    )
                     if not self.scene.grow(parent, grown):
                         continue
                     body.cover = grown

@@ -15,6 +15,8 @@ from kizu.synth.formula.parts import PARTS
 from kizu.synth.formula.parts.part import Part
 from kizu.synth.formula.surfaces import bank
 
+_OF_PARTS = ("burr", "missing_part")  # what a surface without an outline cannot have
+
 
 @dataclass
 class Material:
@@ -61,7 +63,7 @@ def draw(values: dict[str, Any], size: tuple[int, int], random: np.random.Genera
     number = 0 if kind == "surface" else int(random.integers(1, 3))
     materials = [_material(values["materials"], scale, random) for _ in range(number)]
     ground = _material(grounds, scale, random)
-    known = _plausible(values["defects"], {ground.name} if kind == "surface" else {m.name for m in materials})
+    known = _plausible(values, kind, {ground.name} if kind == "surface" else {m.name for m in materials})
     return Product(
         kind,
         channels,
@@ -81,16 +83,26 @@ def _material(weights: dict[str, float], scale: float, random: np.random.Generat
     return Material(name, bank.draw(name, random, scale))
 
 
-def _plausible(table: dict[str, Any], materials: set[str]) -> dict[str, float]:
-    """Weights of the types that at least one of these materials can have; all types, where that leaves none."""
+def _plausible(values: dict[str, Any], kind: str, materials: set[str]) -> dict[str, float]:
+    """Weights of the types that at least one of these materials can have; all that fit the scene, where none can."""
+    table = values["defects"]
+    # What nothing in the picture can have is no trouble of the product.
+    weights = {
+        name: w for name, w in table["types"].items() if kind != "surface" or drawn_by(name, values) not in _OF_PARTS
+    }
     out = {}
-    for name, weight in table["types"].items():
+    for name, weight in weights.items():
         able = {m for m in materials if name not in table["never"].get(m, "").split()}
-        if name in table["only"]:
+        if table["only"].get(name):
             able &= set(table["only"][name].split())
         if able and weight > 0:
             out[name] = weight
-    return out or table["types"]
+    return out or weights
+
+
+def drawn_by(name: str, values: dict[str, Any]) -> str:
+    """The drawing function of a type: that of a user's recipe, else that of its own name."""
+    return values["recipes"].get(name, {}).get("draw", name)
 
 
 def _some(weights: dict[str, float], count: list[int], random: np.random.Generator) -> dict[str, float]:

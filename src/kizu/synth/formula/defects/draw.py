@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping
 from functools import cache
 
@@ -12,7 +11,7 @@ import numpy as np
 from kizu.core.errors import KizuError
 from kizu.lexicon import Lexicon
 from kizu.synth.formula.defects import cracks, edges, films, foreign, relief, rust, spots, strokes, textile
-from kizu.synth.formula.defects.registry import DISTRACTORS, DRAW, KEYS, Ranges
+from kizu.synth.formula.defects.registry import DISTRACTORS, DRAW, KEYS, Ranges, pair
 from kizu.synth.formula.defects.site import Site
 from kizu.synth.formula.layers import Mark
 
@@ -58,25 +57,7 @@ def ranges_of(type: str, recipe: Mapping) -> Ranges:
             f"recipe of {type!r}: unknown {', '.join(map(repr, unknown))}; its ranges are {', '.join(KEYS[type])}"
         )
     shipped = _shipped(type)
-    return {
-        key: _pair(type, key, recipe[key], shipped[key][0]) if key in recipe else shipped[key] for key in KEYS[type]
-    }
-
-
-def _pair(type: str, key: str, value, least: float = -math.inf) -> tuple[float, float]:
-    """A value as (low, high); of the sign of ``least``, the low end of the range that Kizu ships."""
-    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if (
-        len(pair) != 2
-        or not all(isinstance(v, (int, float)) for v in pair)
-        or not -math.inf < pair[0] <= pair[1] < math.inf
-    ):
-        raise KizuError(f"recipe of {type!r}: {key} = {value!r} is neither [low, high] nor a number")
-    if (least > 0 and pair[0] <= 0) or (least == 0 and pair[0] < 0):
-        raise KizuError(
-            f"recipe of {type!r}: {key} = {value!r}: take numbers {'above 0' if least > 0 else 'from 0 on'}"
-        )
-    return pair
+    return {key: pair(type, key, recipe[key], shipped[key][0]) if key in recipe else shipped[key] for key in KEYS[type]}
 
 
 @cache
@@ -86,4 +67,4 @@ def _shipped(type: str) -> Ranges:
     missing = [key for key in KEYS[type] if key not in given]
     if missing:
         raise KizuError(f"lexicon type {type!r}: its recipe lacks {', '.join(missing)}")
-    return {key: _pair(type, key, given[key]) for key in KEYS[type]}
+    return {key: pair(type, key, given[key]) for key in KEYS[type]}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from kizu.core.errors import KizuError
 from kizu.synth.formula.defects.site import Site
 from kizu.synth.formula.layers import Mark
 
@@ -33,3 +36,18 @@ def draws(*keys: str, distractor: bool = False) -> Callable[[Drawing], Drawing]:
         return function
 
     return enter
+
+
+def pair(type: str, key: str, value: Any, least: float = -math.inf) -> tuple[float, float]:
+    """A value of a recipe as (low, high), of the sign of ``least``, the low end of the range that Kizu ships.
+
+    Raises:
+        KizuError: neither a number nor two of them, or numbers of another sign: sizes that are negative ...
+    """
+    low, high = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, value)
+    if not all(isinstance(v, int | float) for v in (low, high)) or not -math.inf < low <= high < math.inf:
+        raise KizuError(f"recipe of {type!r}: {key} = {value!r} is neither [low, high] nor a number")
+    if (least > 0 and low <= 0) or (least == 0 and low < 0):
+        wanted = "above 0" if least > 0 else "from 0 on"
+        raise KizuError(f"recipe of {type!r}: {key} = {value!r}: take numbers {wanted}")
+    return low, high

@@ -19,6 +19,7 @@ from kizu.synth.formula.boards.finish import dress, scan
 from kizu.synth.formula.boards.layout import Layout
 from kizu.synth.formula.defects.board import FAULTS, Copper, Fault, make
 from kizu.synth.formula.defects.board import contrast as visible
+from kizu.synth.formula.defects.registry import pair
 from kizu.synth.formula.raster import Cover
 from kizu.synth.formula.scene import Node, Scene
 from kizu.synth.formula.source import Picture
@@ -112,7 +113,7 @@ def _etch(
     apart, taken = table["apart"] * scale, []
     for _ in range(count):
         name = chance.pick(weights_of_picture, random)
-        recipe = _recipe(name, values["recipes"])
+        recipe = recipe_of(name, values["recipes"])
         for _ in range(int(table["tries"])):
             fault = make(recipe.draw, copper, random, recipe.ranges)
             if fault is None or not _fits(fault, scene, taken, apart):
@@ -144,8 +145,12 @@ def _shipped() -> Lexicon:
     return Lexicon.load()
 
 
-def _recipe(name: str, own: dict[str, Any]) -> Recipe:
-    """How a fault is drawn: a user's recipe, else the lexicon's; ranges it leaves out are those Kizu ships."""
+def recipe_of(name: str, own: dict[str, Any]) -> Recipe:
+    """How a fault is drawn: a user's recipe, else the lexicon's; ranges it leaves out are those Kizu ships.
+
+    Raises:
+        KizuError: a recipe that is none of a board's, or with ranges that make no sense.
+    """
     found = Recipe(own[name]["draw"], own[name]["ranges"]) if name in own else _shipped()[name].recipe
     if found.draw not in FAULTS:
         raise KizuError(
@@ -156,5 +161,6 @@ def _recipe(name: str, own: dict[str, Any]) -> Recipe:
     unknown = sorted(set(found.ranges) - set(usual))
     if unknown:
         raise KizuError(f"recipe of {name!r}: unknown {', '.join(unknown)}; its ranges are {', '.join(usual)}")
-    ranges = {key: v if isinstance(v, tuple) else (v, v) for key, v in (usual | found.ranges).items()}
+    usual = {key: pair(found.draw, key, value) for key, value in usual.items()}
+    ranges = usual | {key: pair(name, key, value, usual[key][0]) for key, value in found.ranges.items()}
     return Recipe(found.draw, ranges)

@@ -15,7 +15,7 @@ from kizu.synth.formula import camera as cameras
 from kizu.synth.formula import form, light, look, product, shadow
 from kizu.synth.formula.bodies import Body, carve, widen
 from kizu.synth.formula.layers import Layers, Mark
-from kizu.synth.formula.parts import PARTS
+from kizu.synth.formula.parts import FITTING, PARTS
 from kizu.synth.formula.placing import Placing
 from kizu.synth.formula.product import Product
 from kizu.synth.formula.raster import Cover
@@ -33,7 +33,7 @@ def names(values: dict[str, Any]) -> tuple[str, ...]:
     if values["label"]["distractors"]:
         out += [name for name, weight in values["distractors"]["types"].items() if weight > 0]
     if values["label"]["parts"]:
-        out += [*PARTS, "fitting"]
+        out += [*PARTS, FITTING]
     return tuple(dict.fromkeys(out))
 
 

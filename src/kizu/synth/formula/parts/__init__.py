@@ -20,3 +20,5 @@ PARTS: dict[str, Callable[[float, np.random.Generator], Part]] = {
         blob,
     )
 }  # fmt: skip
+
+FITTING = "fitting"  # class name of sub-parts
