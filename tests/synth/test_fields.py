@@ -43,22 +43,6 @@ def test_poisson_disc_keeps_apart_and_fills(distance):
     assert 0.42 < filled < 0.62
 
 
-def test_thomas_clusters():
-    size, random = (300, 400), np.random.default_rng(2)
-    counts, near = [], []
-    for _ in range(60):
-        points = fields.thomas(size, 8, 6, 7.0, random)
-        counts.append(len(points))
-        assert (points >= 0).all() and (points < (400, 300)).all()
-        if len(points) > 1:
-            apart = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
-            near.append(((apart > 0) & (apart < 14)).sum() / len(points))
-    assert np.mean(counts) == pytest.approx(48, rel=0.15)
-    # Ripley: members * P(|difference of two| < 14) + those of other clusters; differences are normal of sd 7 sqrt 2.
-    expected = 6 * (1 - np.exp(-(14**2) / (4 * 49))) + 48 * np.pi * 14**2 / (300 * 400)
-    assert np.mean(near) == pytest.approx(expected, rel=0.2)
-
-
 @pytest.mark.parametrize("relax", [0, 2])
 def test_grains_fill_the_frame_and_belong_to_the_nearest_point(relax):
     size, random = (120, 160), np.random.default_rng(3)

@@ -92,6 +92,17 @@ def encode_crop(crop: np.ndarray, left: int, top: int, height: int) -> np.ndarra
 
 
 @jit
+def encode_cover(alpha: np.ndarray, left: int, top: int, height: int) -> np.ndarray:
+    """The same of float32 (h, w), row-major: a mask is what is covered to at least a half."""
+    crop = np.empty(alpha.shape, np.uint8)
+    for y in range(alpha.shape[0]):
+        row, here = crop[y], alpha[y]
+        for x in range(len(row)):
+            row[x] = here[x] >= np.float32(0.5)
+    return encode_crop(crop, left, top, height)
+
+
+@jit
 def label_changes(raster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An id raster (H, W), row-major and not empty, as stretches of one id.
 

@@ -19,6 +19,7 @@ from kizu.formats.check.similar import Pictures
 from kizu.formats.common.things import Fault, decode, join
 from kizu.formats.common.trees import mention
 
+_MANY = 10  # unused classes beyond which they are told in one line
 _FEW = 5  # instances of a class
 _ORDER = {ERROR: 0, WARNING: 1, INFO: 2}
 
@@ -173,7 +174,14 @@ def _of_classes(names: tuple[str, ...], used: Counter[int]) -> list[Problem]:
         if len(same) > 1:
             message = f"{' and '.join(repr(name) for name in same)} look like one class"
             out.append(Problem(WARNING, "duplicate class", "", "", same[0], message, "join them under one name"))
+    unused = [name for k, name in enumerate(names) if used[k] == 0]
+    if len(unused) > _MANY:  # one line for a vocabulary that a small set cannot fill
+        message = f"{len(unused)} of {len(names)} classes have no instance, {unused[0]!r} the first of them"
+        remedy = "nothing, if the set is a part of a larger one; else remove them, or label some"
+        out.append(Problem(WARNING, "unused class", "", "", unused[0], message, remedy))
     for k, name in enumerate(names):
+        if used[k] == 0 and len(unused) > _MANY:
+            continue
         if used[k] == 0:
             message, remedy = f"class {name!r} has no instance", "remove it, or label some"
             out.append(Problem(WARNING, "unused class", "", "", name, message, remedy))

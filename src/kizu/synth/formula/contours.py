@@ -12,6 +12,7 @@ import numpy as np
 
 from kizu.core.jit import jit
 
+_TERMS = 24  # of a wave
 DEVIATION = 0.329  # of the noise that RCDB and its relatives move their vertices by
 # The low four bits of Perlin's permutation (Perlin, "Improving noise", SIGGRAPH 2002), one digit each: they choose the
 # gradients, and as they are fixed, so is the distribution of the noise.
@@ -24,37 +25,50 @@ _GRADIENTS = np.array([-1.0 if digit >= 8 else digit + 1.0 for digit in (int(bit
 
 
 def waves(
-    vertices: int, beta: float, random: np.random.Generator, first: int = 1, terms: int = 24, count: int = 1
+    vertices: int, beta: float, random: np.random.Generator, first: int = 1, terms: int = _TERMS, count: int = 1
 ) -> np.ndarray:
     """Closed random waves float64 (count, vertices) of mean 0 and deviation 1 around the turn.
 
     ``sum a_m cos(m theta + phi_m)`` for m = ``first`` .. ``terms`` with ``a_m ~ m ** -beta``: a large ``beta`` leaves
     only the slowest waves, 0 makes all equal. Terms that the vertices could not follow are left out.
     """
-    m = np.arange(first, max(min(terms, (vertices - 1) // 2), first) + 1)
-    amplitude = m ** -float(beta)
-    amplitude *= np.sqrt(2 / (amplitude**2).sum())
-    phase = random.random((count, len(m))) * (2 * np.pi)
-    # The angles m * theta_j are multiples of one step, so that one turn of cosines serves all terms.
-    turn = 2 * np.pi / vertices * np.arange(vertices)
+    last = max(min(terms, (vertices - 1) // 2), first)
     out = np.zeros((count, vertices))
-    _add_waves(m, amplitude * np.cos(phase), amplitude * np.sin(phase), np.cos(turn), np.sin(turn), out)
+    _add_waves(first, float(beta), random.random((count, last + 1 - first)), out)
     return out
 
 
 @jit
-def _add_waves(m, cosines, sines, cos, sin, out):
-    vertices = out.shape[1]
-    for k in range(len(m)):
-        step = m[k] % vertices
+def _add_waves(first, beta, phases, out):
+    """Add the waves of phases (P, M), in turns, to out (P, vertices)."""
+    vertices, terms = out.shape[1], phases.shape[1]
+    amplitude, total = np.empty(terms), 0.0
+    for k in range(terms):
+        amplitude[k] = (first + k) ** -beta
+        total += amplitude[k] ** 2
+    amplitude *= np.sqrt(2 / total)
+    # The angles m * theta_j are multiples of one step, so that one turn of cosines serves all terms.
+    cos, sin = _turn(vertices)
+    for k in range(terms):
+        step = (first + k) % vertices
         for p in range(len(out)):
-            c, s = cosines[p, k], sines[p, k]
+            c = amplitude[k] * np.cos(2 * np.pi * phases[p, k])
+            s = amplitude[k] * np.sin(2 * np.pi * phases[p, k])
             place = 0
             for j in range(vertices):
                 out[p, j] += c * cos[place] - s * sin[place]
                 place += step
                 if place >= vertices:
                     place -= vertices
+
+
+@jit
+def _turn(vertices):
+    """Cosines and sines of the vertices of a regular polygon."""
+    cos, sin = np.empty(vertices), np.empty(vertices)
+    for j in range(vertices):
+        cos[j], sin[j] = np.cos(2 * np.pi / vertices * j), np.sin(2 * np.pi / vertices * j)
+    return cos, sin
 
 
 def radial(
@@ -119,13 +133,30 @@ def nested(
         state = random.integers(1, 2**32, 4, dtype=np.uint32)
         _grow(radius * aspect[0], radius * aspect[1], width + noise, noise if sines else 2 * noise, n1, n2, state, out)
         return out if kept is None else out[kept]
-    theta = 2 * np.pi / vertices * np.arange(vertices)
-    unit = np.stack([np.cos(theta), np.sin(theta)], 1)
-    grow = width + noise + 0.5 * np.sin(n1 * theta) + 0.5 * np.sin(n2 * theta)
-    number = np.diff(np.arange(polygons) if kept is None else kept, prepend=-1)[:, None]
-    wave = waves(vertices, beta, random, count=len(number))
-    steps = grow * number - (noise if sines else 2 * noise) * DEVIATION * np.sqrt(number) * wave
-    return radius * np.asarray(aspect, np.float64) * unit + np.cumsum(steps, 0)[:, :, None] * unit
+    places = np.arange(polygons) if kept is None else np.asarray(kept, np.int64)
+    last = max(min(_TERMS, (vertices - 1) // 2), 1)
+    out = np.empty((len(places), vertices, 2))
+    _grow_together(
+        radius * aspect[0], radius * aspect[1], width + noise, DEVIATION * (noise if sines else 2 * noise), n1, n2,
+        float(beta), random.random((len(places), last)), places, out,
+    )  # fmt: skip
+    return out
+
+
+@jit
+def _grow_together(radius_x, radius_y, base, slope, n1, n2, beta, phases, places, out):
+    wave = np.zeros(out.shape[:2])
+    _add_waves(1, beta, phases, wave)
+    cos, sin = _turn(out.shape[1])
+    for j in range(out.shape[1]):
+        theta = 2 * np.pi / out.shape[1] * j
+        grow = base + 0.5 * np.sin(n1 * theta) + 0.5 * np.sin(n2 * theta)
+        far, before = 0.0, -1
+        for p in range(len(out)):
+            number = places[p] - before
+            before = places[p]
+            far += grow * number - slope * np.sqrt(number) * wave[p, j]
+            out[p, j, 0], out[p, j, 1] = (radius_x + far) * cos[j], (radius_y + far) * sin[j]
 
 
 def gradient_noise(count: int, random: np.random.Generator, both: bool = False) -> np.ndarray:

@@ -8,6 +8,7 @@ from scipy.spatial import Voronoi
 
 from kizu.core.errors import KizuError
 from kizu.core.jit import jit
+from kizu.synth.formula import contours
 from kizu.synth.formula.noise import add_smooth
 from kizu.synth.formula.outline import Outline
 
@@ -22,11 +23,7 @@ def power_law(count: int, low: float, high: float, random: np.random.Generator, 
     """
     if not 0 < low <= high:
         raise KizuError(f"sizes from {low} to {high}: a power law needs 0 < low <= high")
-    u = random.uniform(0, 1, count)
-    if abs(exponent - 1) < 1e-9:
-        return low * (high / low) ** u
-    k = 1 - exponent
-    return (low**k + u * (high**k - low**k)) ** (1 / k)
+    return contours.power_law(random.uniform(0, 1, count), (low, high), exponent)
 
 
 def poisson_disc(size: tuple[int, int], distance: float, random: np.random.Generator, tries: float = 8.0) -> np.ndarray:
@@ -60,30 +57,6 @@ def _apart(darts: np.ndarray, distance: float, height: int, width: int) -> np.nd
             grid[i, j] = k
             taken[k] = True
     return taken
-
-
-def thomas(
-    size: tuple[int, int], clusters: float, members: float, spread: float, random: np.random.Generator
-) -> np.ndarray:
-    """Points (N, 2) of a Thomas process, those inside the frame (H, W).
-
-    Args:
-        clusters: mean number of cluster centres inside the frame (Poisson).
-        members: mean number of points of a cluster (Poisson).
-        spread: standard deviation of a point from its centre, pixels.
-
-    Source: Thomas, Biometrika 36 (1949). Centres outside the frame count too, so that the border is not thinner.
-    """
-    height, width = size
-    margin = 4 * spread
-    area = (height + 2 * margin) * (width + 2 * margin)
-    centres = random.uniform(
-        (-margin, -margin), (width + margin, height + margin), (random.poisson(clusters * area / (height * width)), 2)
-    )
-    counts = random.poisson(members, len(centres))
-    points = np.repeat(centres, counts, 0) + random.normal(0, spread, (int(counts.sum()), 2))
-    inside = (points >= 0).all(1) & (points[:, 0] < width) & (points[:, 1] < height)
-    return points[inside]
 
 
 def grains(size: tuple[int, int], points: np.ndarray, relax: int = 0) -> list[Outline]:

@@ -40,17 +40,6 @@ class Lens:
         square = (away**2).sum(-1, keepdims=True)
         return away * (1 + square * (self.k1 + self.k2 * square)) * self.unit + self.centre
 
-    def straighten(self, points: np.ndarray) -> np.ndarray:
-        """The inverse of ``bend``: Newton's method on the radius, exact to rounding for the lenses that are drawn."""
-        away = (np.asarray(points, np.float64) - self.centre) / self.unit
-        bent = np.sqrt((away**2).sum(-1, keepdims=True))
-        radius = bent.copy()
-        for _ in range(12):
-            square = radius**2
-            value = radius * (1 + square * (self.k1 + self.k2 * square)) - bent
-            radius -= value / (1 + square * (3 * self.k1 + 5 * self.k2 * square))
-        return away * np.divide(radius, bent, out=np.ones_like(bent), where=bent > 0) * self.unit + self.centre
-
     def outline(self, outline: Outline, step: float = 12.0) -> Outline:
         """A distorted outline. Edges longer than ``step`` pixels are divided first: straight ones become curves."""
         if not self.k1 and not self.k2:

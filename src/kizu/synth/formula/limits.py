@@ -40,7 +40,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "camera.band_height": _SHARE, "camera.dead": _SHARE, "camera.dead_pixels": (0, 1e5), "camera.bayer": _SHARE,
     "camera.linear": _SHARE, "camera.gamma": (0.2, 6), "camera.black": (0, 0.9), "camera.quality": (1, 100),
     "camera.distortion": _SHARE, "camera.k1": (-0.2, 0.5), "camera.k2": (-0.05, 0.3),  # beyond, the picture folds
-    "contour.vertices": (3, 1e5), "contour.mean": (0, 1e6), "contour.polygons": (1, 2000), "contour.noise": (0, 100),
+    "contour.vertices": (3, 10_000), "contour.mean": (0, 1e6), "contour.polygons": (1, 2000), "contour.noise": (0, 100),
     "contour.width": (0, 100), "contour.radius": (0, 4000), "contour.aspect": (0.01, 100), "contour.frequencies": _FEW,
     "contour.smooth": _SHARE, "contour.beta": (0, 10),
     "size.radius": (1, 4000), "size.exponent": _LAW, "size.gap": (0.5, 1000),
@@ -52,11 +52,11 @@ LIMITS: dict[str, tuple[float, float]] = {
     "look.grain": (1, 1000),
     "layout.pitch": (4, 500), "layout.track": (0.1, 0.9), "layout.wide": _SHARE, "layout.density": (0, 10),
     "layout.tilt": (0, 45), "layout.turned": _SHARE, "layout.least": (1, 1e6), "layout.mounting": _FEW,
-    "layout.buses": _FEW, "layout.arrays": _FEW, "layout.areas": _FEW, "layout.footprints": _FEW, "layout.texts": _FEW,
-    "layout.vias": _FEW, "layout.routes": _FEW, "layout.pour": _SHARE, "layout.silk": _FEW,
-    "faults.count": _FEW, "faults.kinds": (0, 1000), "faults.apart": (0, 4000), "faults.tries": (1, 1000),
-    "scan.blur": (0, 50), "scan.fray": (0, 2), "scan.softness": (0.001, 10), "scan.dark": _GREY, "scan.bright": _GREY,
-    "scan.inverted": _SHARE, "scan.noise": _GREY, "scan.quality": (1, 100),
+    "layout.buses": _FEW, "layout.arrays": _FEW, "layout.areas": _FEW, "layout.footprints": _FEW,
+    "layout.texts": _FEW, "layout.vias": _FEW, "layout.routes": _FEW, "layout.pour": _SHARE, "layout.silk": _FEW,
+    "faults.count": (0, 100), "faults.kinds": (0, 1000), "faults.apart": (0, 4000), "faults.tries": (1, 200),
+    "scan.blur": (0.05, 50), "scan.fray": (0, 2), "scan.softness": (0.001, 10), "scan.dark": _GREY,
+    "scan.bright": _GREY, "scan.inverted": _SHARE, "scan.noise": _GREY, "scan.quality": (1, 100),
     "finish.thickness": (0, 50), "finish.tone": _SHARE, "finish.oxide": _SHARE, "finish.cloth": _SHARE,
 }  # fmt: skip
 

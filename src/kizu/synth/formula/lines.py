@@ -15,13 +15,14 @@ from kizu.core.jit import jit
 from kizu.synth.formula.raster import Cover, _fill, box_of
 
 
-def outlined(rings: list[np.ndarray], size: tuple[int, int]) -> Cover:
+def outlined(rings: list[np.ndarray], size: tuple[int, int], memory: np.ndarray | None = None) -> Cover:
     """Coverage of what lies between rings (P, 2) or inside a single one, together with their one-pixel lines.
 
     The first ring is the outer one; a second one of the same sense is a hole, whose line still belongs to the shape.
 
     Args:
         size: (H, W) of the frame; what lies outside is cut off.
+        memory: float32 (H * W), taken for the coverage instead of new memory.
     """
     if len(rings) == 1:
         points, starts = np.ascontiguousarray(rings[0]), np.array([0, len(rings[0])])
@@ -29,8 +30,9 @@ def outlined(rings: list[np.ndarray], size: tuple[int, int]) -> Cover:
         points = np.concatenate([rings[0], *(ring[::-1] for ring in rings[1:])])
         starts = np.cumsum([0, *map(len, rings)])
     x0, y0, x1, y1, truncated = _box(points, size)
-    alpha = np.empty((y1 - y0, x1 - x0), np.float32)
-    if alpha.size:
+    pixels = (y1 - y0) * (x1 - x0)
+    alpha = (np.empty(pixels, np.float32) if memory is None else memory[:pixels]).reshape(y1 - y0, x1 - x0)
+    if pixels:
         _outlined(points, starts, x0, y0, alpha)
     return Cover(x0, y0, alpha, truncated)
 
@@ -62,23 +64,33 @@ def _bounds(points):
 
 @jit
 def _traced(figure, left, top, alpha):
-    flat, touched = alpha.reshape(-1), np.empty(1, np.int32)
+    places, values = _lists(alpha.size)
     for p in range(len(figure)):
-        _trace(figure[p], left, top, flat, alpha.shape[1], touched)
+        places, values = _raise(figure[p], left, top, alpha, places, values)
 
 
 @jit
 def _outlined(points, starts, left, top, alpha):
     _fill(points, starts, left, top, alpha)
-    touched = np.empty(1, np.int32)
+    places, values = _lists(alpha.size)
     for r in range(len(starts) - 1):
-        _trace(points[starts[r] : starts[r + 1]], left, top, alpha.reshape(-1), alpha.shape[1], touched)
+        places, values = _raise(points[starts[r] : starts[r + 1]], left, top, alpha, places, values)
 
 
-def room(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+@jit
+def _raise(ring, left, top, alpha, places, values):
+    """Raise coverage to that of one closed line."""
+    flat = alpha.reshape(-1)
+    count, places, values = _line(ring, left, top, alpha.shape[1], alpha.shape[0], places, values)
+    for k in range(count):
+        place = np.uint64(places[k])
+        flat[place] = values[k] if values[k] > flat[place] else flat[place]
+    return places, values
+
+
+def room(size: tuple[int, int]) -> np.ndarray:
     """Working memory of :func:`draw` for frames of (H, W); it is as new after each use, and dear to get."""
-    # One more in the list: the place after the last is written before it counts.
-    return np.zeros(size[0] * size[1], np.float32), np.empty(size[0] * size[1] + 1, np.int32)
+    return np.zeros(size[0] * size[1], np.float32)
 
 
 @jit
@@ -94,78 +106,107 @@ def draw(figure, greys, left, top, shade, body, most, room):
         most: float32 (h, w), raised to the largest coverage by a line; or (0, 0), where nobody wants to know.
         room: of :func:`room`, for the frame or for the box.
     """
-    scratch, touched = room[0][: shade.size], room[1]
+    height, width = shade.shape
     shades, bodies, largest = shade.reshape(-1), body.reshape(-1), most.reshape(-1)
-    one = np.float32(1.0)
+    zero, one = np.float32(0.0), np.float32(1.0)
+    places, values = _lists(shade.size)
     for p in range(len(figure)):
         grey = greys[p]
-        for k in range(_trace(figure[p], left, top, scratch, shade.shape[1], touched)):
-            place = np.uint64(touched[k])
-            a, whole = scratch[place], bodies[place]
-            scratch[place] = 0
+        count, places, values = _line(figure[p], left, top, width, height, places, values)
+        # Places are unsigned, so that no look from the end of an array is compiled in; and selections, not branches,
+        # which nobody could foretell.
+        for k in range(count):
+            place = np.uint64(places[k])
+            room[place] = values[k] if values[k] > room[place] else room[place]
+        for k in range(count):  # a pixel that is listed again finds nothing left
+            place = np.uint64(places[k])
+            a, whole = room[place], bodies[place]
+            room[place] = zero
             if len(largest):
-                largest[place] = max(largest[place], a)
+                largest[place] = a if a > largest[place] else largest[place]
             if whole < one:
-                a = min(a / whole, one) if whole > 0 else np.float32(0.0)
+                a = min(a / whole, one) if whole > zero else zero
             shades[place] += a * (grey - shades[place])
 
 
 @jit
-def _trace(ring, left, top, out, width, touched):
-    """Raise the coverage in ``out`` (h * w) to that of one closed line.
+def _lists(pixels):
+    """Room for the pixels of a line; it grows where that is too little."""
+    return np.empty(min(pixels, 4096), np.int32), np.empty(min(pixels, 4096), np.float32)
+
+
+@jit
+def _line(ring, left, top, width, height, places, values):
+    """List the pixels of a closed line in a box, and their coverage; some come repeatedly.
 
     Returns:
-        how many pixels were zero before; ``touched``, which has room for one more than there are, begins with them
-        (0, and nothing is listed, where it has room for one only).
+        how many there are, and the lists, which may be longer ones than before.
     """
-    # Written out thrice: as a function of its own the few steps for a pixel take several times as long. Places are
-    # unsigned, so that no look from the end of the array is compiled in; and nobody could foretell branches here.
-    height, listed = len(out) // width, len(touched) > 1
+    edge, count = _trace(ring, 0, 0, left, top, width, height, places, values)
+    while edge < len(ring):
+        size = 2 * len(places) + 2 * max(width, height) + 8
+        more, larger = np.empty(size, np.int32), np.empty(size, np.float32)
+        more[:count], larger[:count] = places[:count], values[:count]
+        places, values = more, larger
+        edge, count = _trace(ring, edge, count, left, top, width, height, places, values)
+    return count, places, values
+
+
+@jit
+def _trace(ring, edge, count, left, top, width, height, places, values):
+    """Go on with a list from an edge on, while there is room; returns the next edge, and how many are listed."""
+    # A list, and loops over it elsewhere: a function for each pixel would take several times as long as what it does.
+    # Outside the box a place is listed, too, but does not count; as unsigned numbers, those below 0 are too large.
     one = np.float32(1.0)
-    count = 0
-    ax, ay = ring[-1, 0] - left - 0.5, ring[-1, 1] - top - 0.5
-    for k in range(len(ring)):
-        bx, by = ring[k, 0] - left - 0.5, ring[k, 1] - top - 0.5
-        dx, dy = bx - ax, by - ay
+    most = len(places) - 2 * max(width, height) - 8  # an edge has no more than that, and a place beyond its last
+    ax, ay = ring[edge - 1, 0] - left - 0.5, ring[edge - 1, 1] - top - 0.5
+    while edge < len(ring) and count <= most:
+        bx, by = ring[edge, 0] - left - 0.5, ring[edge, 1] - top - 0.5
         if max(ax, bx) > -1 and max(ay, by) > -1 and min(ax, bx) < width and min(ay, by) < height:
-            # Along u, the direction in which the edge is longer, and across it, v.
-            if abs(dx) >= abs(dy):
-                u0, v0, u1, du, dv, steps, reach, stride_u, stride_v = ax, ay, bx, dx, dy, width, height, 1, width
-            else:
-                u0, v0, u1, du, dv, steps, reach, stride_u, stride_v = ay, ax, by, dy, dx, height, width, width, 1
-            if du != 0:
-                slope = dv / du
-                low_u, high_u = int(np.ceil(min(u0, u1))), int(np.floor(max(u0, u1)))
-                for u in range(max(low_u, 0), min(high_u, steps - 1) + 1):
-                    v = v0 + (u - u0) * slope
-                    low = int(np.floor(v))
-                    far = np.float32(v - low)
-                    if 0 <= low < reach:
-                        place = np.uint64(u * stride_u + low * stride_v)
-                        before = out[place]
-                        touched[np.uint64(count)] = place
-                        count += listed & (before == 0) & (one - far > 0)
-                        out[place] = one - far if one - far > before else before
-                    if -1 <= low < reach - 1:
-                        place = np.uint64(u * stride_u + (low + 1) * stride_v)
-                        before = out[place]
-                        touched[np.uint64(count)] = place
-                        count += listed & (before == 0) & (far > 0)
-                        out[place] = far if far > before else before
-                low_v, high_v = int(np.ceil(min(v0, v0 + dv))), int(np.floor(max(v0, v0 + dv)))
-                for end in range(min(high_v - low_v + 1, 2) if dv != 0 else 0):
-                    v_at = high_v if end else low_v
-                    at = u0 + (v_at - v0) / slope
-                    if low_u <= at <= high_u or v_at < 0 or v_at >= reach:
-                        continue
-                    low = int(np.floor(at))
-                    far = np.float32(at - low)
-                    for side in range(2):
-                        if 0 <= low + side < steps:
-                            place = np.uint64((low + side) * stride_u + v_at * stride_v)
-                            before, value = out[place], far if side else one - far
-                            touched[np.uint64(count)] = place
-                            count += listed & (before == 0) & (value > 0)
-                            out[place] = value if value > before else before
+            # Along u, the direction in which the edge is longer, from its lower end, and across it, v.
+            steep = abs(by - ay) > abs(bx - ax)
+            steps, reach = (height, width) if steep else (width, height)
+            stride_u, stride_v = (width, 1) if steep else (1, width)
+            start_u, start_v = (ay, ax) if steep else (ax, ay)
+            stop_u, stop_v = (by, bx) if steep else (bx, by)
+            back = stop_u < start_u
+            u0, u1 = (stop_u, start_u) if back else (start_u, stop_u)
+            v0, v1 = (stop_v, start_v) if back else (start_v, stop_v)
+            if u1 > u0:
+                slope = (v1 - v0) / (u1 - u0)
+                low_u, high_u = int(np.ceil(u0)), int(np.floor(u1))
+                row0, row1 = int(np.floor(v0)), int(np.floor(v1))
+                first, last = row1, row1
+                if low_u <= high_u:
+                    first = int(np.floor(v0 + (low_u - u0) * slope))
+                    last = int(np.floor(v0 + (high_u - u0) * slope))
+                low_u, high_u = max(low_u, 0), min(high_u, steps - 1)
+                # The rest in whole numbers of 2 ** -32 pixels.
+                at, step = int((v0 + (low_u - u0) * slope) * 4294967296.0), int(slope * 4294967296.0)
+                for u in range(low_u, high_u + 1):
+                    v = at >> 32
+                    far = np.float32(at & 0xFFFFFFFF) * np.float32(2.0**-32)
+                    at += step
+                    place = u * stride_u + v * stride_v
+                    n = np.uint64(count)
+                    places[n], values[n] = place, one - far
+                    count += np.uint64(v) < np.uint64(reach)
+                    n = np.uint64(count)
+                    places[n], values[n] = place + stride_v, far
+                    count += np.uint64(v + 1) < np.uint64(reach)
+                # Where it crosses a row between an end and the crossing next to it.
+                for end in range(2):
+                    here, there = (last, row1) if end else (row0, first)
+                    v = max(here, there)
+                    if here != there and 0 <= v < reach:
+                        across = u0 + (v - v0) / slope
+                        u = int(np.floor(across))
+                        far = np.float32(across - u)
+                        place = u * stride_u + v * stride_v
+                        places[count], values[count] = place, one - far
+                        count += np.uint64(u) < np.uint64(steps)
+                        places[count], values[count] = place + stride_u, far
+                        count += np.uint64(u + 1) < np.uint64(steps)
         ax, ay = bx, by
-    return count
+        edge += 1
+    return edge, count

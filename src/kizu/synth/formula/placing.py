@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import cv2
@@ -265,11 +266,7 @@ def elongation(cover: Cover) -> float:
     return float(np.sqrt((spread + turn) / max(spread - turn, 1 / 12)))
 
 
-_loaded: dict[str, Lexicon] = {}
-
-
+@cache
 def lexicon() -> Lexicon:
     """The records of Kizu's own types, read once a process."""
-    if "" not in _loaded:
-        _loaded[""] = Lexicon.load()
-    return _loaded[""]
+    return Lexicon.load()

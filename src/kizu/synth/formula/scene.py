@@ -10,7 +10,7 @@ import numpy as np
 from kizu.core.instances import Instances
 from kizu.core.jit import jit
 from kizu.core.masks import Masks
-from kizu.core.rle import encode_crop
+from kizu.core.rle import encode_cover
 from kizu.synth.formula.raster import Cover
 
 
@@ -25,6 +25,7 @@ class Node:
         floor: visible share of the amodal mask that later nodes must leave to it, its own descendants excepted.
         attributes: written with the label (JSON-able).
         payload: what the painter of the scene needs to draw it.
+        runs: run-length code of the amodal mask, from a painter that keeps no cover of a node that never changes.
     """
 
     cover: Cover
@@ -33,6 +34,7 @@ class Node:
     floor: float = 0.0
     attributes: dict[str, Any] = field(default_factory=dict)
     payload: Any = None
+    runs: np.ndarray | None = None
 
 
 class Scene:
@@ -71,17 +73,21 @@ class Scene:
             k = self.nodes[k].parent
         return out
 
-    def add(self, node: Node, below: bool = False) -> int:
+    def add(self, node: Node, below: bool = False, counted: tuple[int, int] | None = None) -> int:
         """Admit a node on top (or, ``below``, underneath all others); returns its index, or -1 where it is refused.
 
         A child's cover is cut to its parent's amodal mask first.
+
+        Args:
+            counted: pixels of the cover of a node without a parent and how many of them belong to nobody, where the
+                caller knows them.
         """
         if node.parent >= 0:
             node.cover = node.cover.within(self.nodes[node.parent].cover)
         cover = node.cover
         if not cover.alpha.size:
             return -1
-        area, free = _areas(self.owner, cover.x, cover.y, cover.alpha)
+        area, free = counted or _areas(self.owner, cover.x, cover.y, cover.alpha)
         gained = free if below else area
         least = self.least if node.label >= 0 else 1
         if area < least or gained < max(least, node.floor * area if below else 0):
@@ -196,7 +202,7 @@ class Scene:
             return Instances.empty(self.size)
         place = {k: n for n, k in enumerate(kept)}
         visible = Masks.from_label_map(self.owner, [k + 1 for k in kept])
-        amodal = amodal_masks([self.nodes[k].cover for k in kept], self.size)
+        amodal = _joined([_runs_of(self.nodes[k], self.size) for k in kept], self.size)
         parents = []
         for k in kept:
             up = self.nodes[k].parent
@@ -221,7 +227,16 @@ class Scene:
 
 def amodal_masks(covers: list[Cover], size: tuple[int, int]) -> Masks:
     """The masks of covers, hidden parts included."""
-    runs = [encode_crop(np.ascontiguousarray(c.mask).view(np.uint8), c.x, c.y, size[0]) for c in covers]
+    return _joined([encode_cover(np.ascontiguousarray(c.alpha), c.x, c.y, size[0]) for c in covers], size)
+
+
+def _runs_of(node: Node, size: tuple[int, int]) -> np.ndarray:
+    if node.runs is not None:
+        return node.runs
+    return encode_cover(np.ascontiguousarray(node.cover.alpha), node.cover.x, node.cover.y, size[0])
+
+
+def _joined(runs: list[np.ndarray], size: tuple[int, int]) -> Masks:
     offsets = np.cumsum([0, *(len(r) for r in runs)])
     return Masks(np.concatenate(runs) if runs else np.zeros((0, 2), np.uint32), offsets, size)
 

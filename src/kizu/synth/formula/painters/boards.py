@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from kizu.core.errors import KizuError
 from kizu.core.seeds import Stream, generator
-from kizu.lexicon.lexicon import Lexicon
 from kizu.lexicon.record import Recipe
 from kizu.synth.contrast import contrasts
 from kizu.synth.formula import camera as cameras
@@ -20,6 +18,7 @@ from kizu.synth.formula.boards.layout import Layout
 from kizu.synth.formula.defects.board import FAULTS, Copper, Fault, make
 from kizu.synth.formula.defects.board import contrast as visible
 from kizu.synth.formula.defects.registry import pair
+from kizu.synth.formula.placing import lexicon
 from kizu.synth.formula.raster import Cover
 from kizu.synth.formula.scene import Node, Scene
 from kizu.synth.formula.source import Picture
@@ -140,24 +139,19 @@ def _fits(fault: Fault, scene: Scene, taken: list[tuple[int, int, int, int]], ap
     return all(x0 > c + apart or x1 < a - apart or y0 > d + apart or y1 < b - apart for a, b, c, d in taken)
 
 
-@cache
-def _shipped() -> Lexicon:
-    return Lexicon.load()
-
-
 def recipe_of(name: str, own: dict[str, Any]) -> Recipe:
     """How a fault is drawn: a user's recipe, else the lexicon's; ranges it leaves out are those Kizu ships.
 
     Raises:
         KizuError: a recipe that is none of a board's, or with ranges that make no sense.
     """
-    found = Recipe(own[name]["draw"], own[name]["ranges"]) if name in own else _shipped()[name].recipe
+    found = Recipe(own[name]["draw"], own[name]["ranges"]) if name in own else lexicon()[name].recipe
     if found.draw not in FAULTS:
         raise KizuError(
             f"defect type {name!r} is drawn by {found.draw!r}, which is no fault of a board; "
             f"take one of {', '.join(FAULTS)}"
         )
-    usual = _shipped()[found.draw].recipe.ranges
+    usual = lexicon()[found.draw].recipe.ranges
     unknown = sorted(set(found.ranges) - set(usual))
     if unknown:
         raise KizuError(f"recipe of {name!r}: unknown {', '.join(unknown)}; its ranges are {', '.join(usual)}")

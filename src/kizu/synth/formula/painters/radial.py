@@ -13,6 +13,7 @@ last one end there. A figure of m2 with a single polygon has no ring and is fill
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,9 @@ import cv2
 import numpy as np
 
 from kizu.core.errors import KizuError
-from kizu.core.jit import jit
+from kizu.core.rle import encode_cover
 from kizu.core.seeds import Stream, generator
-from kizu.synth.formula import chance, contours, lines
+from kizu.synth.formula import chance, contours, figures, lines
 from kizu.synth.formula.raster import Cover
 from kizu.synth.formula.scene import Node, Scene
 from kizu.synth.formula.source import Picture
@@ -138,6 +139,17 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
     return Picture(cv2.convertScaleAbs(canvas.finish()), canvas.scene.labels(), {"mode": values["mode"]})
 
 
+_memory = threading.local()
+
+
+def _working(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Working memory that holds nothing from figure to figure; the system is slow to give it for each picture."""
+    if getattr(_memory, "size", None) != size:
+        _memory.size = size
+        _memory.room, _memory.work = lines.room(size), np.empty((3, size[0] * size[1]), np.float32)
+    return _memory.room, _memory.work
+
+
 class Canvas:
     """A picture in the making: its scene tree and its pixels."""
 
@@ -145,17 +157,21 @@ class Canvas:
         self.values, self.size, self.random = values, size, random
         self.mode = values["mode"]
         self.scale = min(size) / 512
-        self.placed: list[tuple[np.ndarray, np.ndarray]] = []  # centres and figures
-        self.room = lines.room(size)
+        self.placed: list[tuple[np.ndarray, np.ndarray]] = []  # centres and outlines around them
+        # Working memory of the lines; colours, coverage and lines of the figure in work.
+        self.room, self.work = _working(size)
         self.scene = Scene(size, int(values["scene"]["least"]))
         self.below = values["scene"]["crowd"] == "drop"
+        self.wired = self.mode == "m1" and bool(values["look"]["solid"]) and self.below
         self.ground = np.float32(chance.uniform(values["look"]["background"], random))
         self.frame = np.full(size, 0 if self.below else self.ground, np.float32)
         self.open = np.ones(size if self.below else (1, 1), np.float32)  # share of light that still comes from below
 
     def finish(self) -> np.ndarray:
         """Grey values float32 (H, W), 0 .. 255."""
-        return self.frame + self.open * self.ground if self.below else self.frame
+        if self.below and self.ground:
+            cv2.scaleAdd(self.open, float(self.ground), self.frame, self.frame)
+        return self.frame
 
     # --- geometry -------------------------------------------------------------------------------------------------
 
@@ -170,8 +186,8 @@ class Canvas:
         if radius is not None:
             factor = radius / max(shape.size, 1.0)
             vertices = min(vertices, max(int(2 * np.pi * radius / 2.5), 12))
-            gap = max(chance.log_uniform(size["gap"], random) * np.sqrt(self.scale), size["gap"][0])
-            count = int(np.clip(round(shape.polygons * shape.growth * factor / gap), 1, shape.polygons))
+            gap = max(chance.log_uniform(size["gap"], random) * math.sqrt(self.scale), size["gap"][0])
+            count = min(max(round(shape.polygons * shape.growth * factor / gap), 1), shape.polygons)
             # The last polygon always stays: it bounds the figure.
             keep = shape.polygons - 1 - np.arange(count)[::-1] * shape.polygons // count
         out = contours.nested(
@@ -181,21 +197,20 @@ class Canvas:
         bend = chance.uniform(place["bend"], random)
         if bend:
             wave = contours.waves(vertices, 1.5, random, 2, 6)[0]
-            out *= np.maximum(1 + bend * wave, 0.3)[None, :, None]
-        matrix = np.diag([factor, factor * chance.uniform(place["stretch"], random)])
-        if place["rotate"]:
-            a = random.uniform(0, 2 * np.pi)
-            matrix = np.array([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]]) @ matrix
-        elif matrix[0, 0] == matrix[1, 1] == 1:
-            return out
-        return (out.reshape(-1, 2) @ matrix.T).reshape(out.shape)
+            figures.bend(out, np.maximum(1 + bend * wave, 0.3))
+        across = factor * chance.uniform(place["stretch"], random)
+        angle = random.uniform(0, 2 * np.pi) if place["rotate"] else 0.0
+        if angle or factor != 1 or across != 1:
+            figures.turn(out, factor, across, math.cos(angle), math.sin(angle))
+        return out
 
     def outline(self, figure: np.ndarray) -> Cover:
         """What a figure hides: the inside of its last polygon, the ring of m2, or lines of wire."""
         if self.mode == "m1" and not self.values["look"]["solid"]:
             return lines.traced(figure, self.size)
         ring = self.mode == "m2" and len(figure) > 1
-        return lines.outlined([figure[-1], figure[0]] if ring else [figure[-1]], self.size)
+        work = self.work[1] if self.wired else None
+        return lines.outlined([figure[-1], figure[0]] if ring else [figure[-1]], self.size, work)
 
     # --- placing --------------------------------------------------------------------------------------------------
 
@@ -206,31 +221,35 @@ class Canvas:
         if size["law"] == "power":
             radius = float(contours.power_law(random.uniform(), size["radius"], size["exponent"])) * self.scale
         figure = self.figure(known[kind], radius)
+        outline, at = figure[-1].copy(), np.zeros(2)
         for _ in range(1 if self.below else _TRIES):
             centre = self.centre()
-            root = self.add(figure + centre, kind)
+            figures.move(figure, *(centre - at).tolist())
+            at = centre
+            root = self.add(figure, kind)
             if root >= 0:
                 break
         else:
             return
-        self.placed.append((centre, figure))
+        self.placed.append((centre, outline))
         tree = self.values["tree"]
         if self.mode == "m3" and chance.either(tree["inside"], random):
-            reach = float(np.sqrt((figure[-1] ** 2).sum(1).mean()))
+            reach = float(np.sqrt((outline**2).sum(1).mean()))
             for _ in range(chance.whole(tree["count"], random)):
                 inner = next(spare)
                 small = reach * random.uniform(0.14, 0.32)
                 if small > size["radius"][0] * self.scale:
                     angle, far = random.uniform(0, 2 * np.pi), reach * random.uniform(0.3, 0.75)
-                    place = centre + far * np.array([np.cos(angle), np.sin(angle)])
-                    self.add(self.figure(known[inner], small) + place, inner, root, 1)
+                    child = self.figure(known[inner], small)
+                    figures.move(child, centre[0] + far * math.cos(angle), centre[1] + far * math.sin(angle))
+                    self.add(child, inner, root, 1)
 
     def centre(self) -> np.ndarray:
         """A place (x, y): anywhere, or at the edge of a figure that is there."""
         random = self.random
         if self.placed and chance.either(self.values["place"]["crowding"], random):
-            near, figure = self.placed[int(random.integers(len(self.placed)))]
-            edge = figure[-1, int(random.integers(figure.shape[1]))]
+            near, outline = self.placed[int(random.integers(len(self.placed)))]
+            edge = outline[int(random.integers(len(outline)))]
             return near + edge * random.uniform(0.6, 1.3)
         low, high = self.values["place"]["centre"]
         return random.uniform(low, high, 2) * (self.size[1], self.size[0])
@@ -246,7 +265,7 @@ class Canvas:
             return -1
         cover = self.visible(node.cover, number) if self.below else _whole(node.cover)
         tone = self.tone()
-        shade = np.full(cover.alpha.shape, tone, np.float32)
+        shade = self.plain(cover, tone)
         up = number
         for place in self.levels(figure):
             inner = Node(self.outline(figure[: place + 1]), kind, up, floor, {"level": level + 1})
@@ -267,22 +286,34 @@ class Canvas:
         if not body.alpha.size or (self.below and self.scene.free(body) < self.scene.least):
             return -1
         tone = self.tone()
-        shade, most = np.full(body.alpha.shape, tone, np.float32), np.zeros_like(body.alpha)
+        shade = self.plain(body, tone)
+        most = self.work[2, : shade.size].reshape(shade.shape) if self.wired else np.empty_like(body.alpha)
+        most.fill(0)
         lines.draw(figure, self.greys(len(figure), tone), body.x, body.y, shade, body.alpha, most, self.room)
-        node.cover = Cover(body.x, body.y, np.minimum(most, body.alpha, out=most), body.truncated)
+        line, free_line, area, free = figures.part(self.scene.owner, body.x, body.y, most, body.alpha)
+        node.cover = Cover(body.x, body.y, most, body.truncated)
         hull = Node(body, -1)
         if self.below:
-            number = self.scene.add(node, True)
+            number = self.scene.add(node, True, (line, free_line))
             if number >= 0:
-                self.scene.add(hull, True)
-        elif np.count_nonzero(node.cover.mask) >= self.scene.least:
-            node.parent = self.scene.add(hull)
+                self.scene.add(hull, True, (area, free - free_line))
+                node.runs = encode_cover(most, body.x, body.y, self.size[0])
+        elif line >= self.scene.least:
+            node.parent = self.scene.add(hull, False, (area, free))
             number = self.scene.add(node) if node.parent >= 0 else -1
         else:
             number = -1
         if number >= 0:
             self.lay(body, shade)
+        if self.wired:
+            node.cover = hull.cover = Cover(body.x, body.y, np.empty((0, 0), np.float32), body.truncated)
         return number
+
+    def plain(self, cover: Cover, tone: float) -> np.ndarray:
+        """float32 (h, w) of one tone, in the memory of the figure in work."""
+        out = self.work[0, : cover.alpha.size].reshape(cover.alpha.shape)
+        out.fill(tone)
+        return out
 
     def greys(self, count: int, tone: float) -> np.ndarray:
         """Of lines on a tone, float32 (count,)."""
@@ -296,7 +327,7 @@ class Canvas:
 
     def visible(self, cover: Cover, number: int) -> Cover:
         """The box of a cover in which its node is seen, and one pixel more for what mixes at the edges."""
-        x0, y0, x1, y1 = _box_of(self.scene.owner, number + 1, cover.x, cover.y, *cover.alpha.shape)
+        x0, y0, x1, y1 = figures.box_of(self.scene.owner, number + 1, cover.x, cover.y, *cover.alpha.shape)
         return Cover(cover.x + x0, cover.y + y0, np.ascontiguousarray(cover.alpha[y0:y1, x0:x1]), cover.truncated)
 
     def tone(self) -> float:
@@ -324,48 +355,11 @@ class Canvas:
     def lay(self, cover: Cover, shade: np.ndarray) -> None:
         """Put a drawn figure on, or under, what is there."""
         if self.below:
-            _under(self.frame, self.open, cover.x, cover.y, shade, cover.alpha)
+            figures.under(self.frame, self.open, cover.x, cover.y, shade, cover.alpha)
         else:
-            _over(self.frame, cover.x, cover.y, shade, cover.alpha)
+            figures.over(self.frame, cover.x, cover.y, shade, cover.alpha)
 
 
 def _whole(cover: Cover) -> Cover:
     """With coverage that lies in one piece, as the kernels want it."""
     return Cover(cover.x, cover.y, np.ascontiguousarray(cover.alpha), cover.truncated)
-
-
-@jit
-def _over(frame, x, y, shade, alpha):
-    for i in range(alpha.shape[0]):
-        row = frame[y + i][x : x + alpha.shape[1]]
-        for j in range(alpha.shape[1]):
-            row[j] += alpha[i, j] * (shade[i, j] - row[j])
-
-
-@jit
-def _under(frame, left, x, y, shade, alpha):
-    for i in range(alpha.shape[0]):
-        row, rest = frame[y + i][x : x + alpha.shape[1]], left[y + i][x : x + alpha.shape[1]]
-        for j in range(alpha.shape[1]):
-            share = alpha[i, j] * rest[j]
-            row[j] += share * shade[i, j]
-            rest[j] -= share
-
-
-@jit
-def _box_of(owner, value, x, y, height, width):
-    """Inside a box of (height, width) at (x, y): the box XYXY of the pixels of one owner, one pixel wider."""
-    value = np.int32(value)
-    columns = np.zeros(width, np.int32)
-    y0, y1 = height, 0
-    for i in range(height):
-        row = owner[y + i][x : x + width]
-        found = np.int32(0)
-        for j in range(width):
-            hit = np.int32(row[j] == value)
-            columns[j] |= hit
-            found |= hit
-        if found:
-            y0, y1 = min(y0, i), i + 1
-    seen = np.flatnonzero(columns)
-    return max(seen[0] - 1, 0), max(y0 - 1, 0), min(seen[-1] + 2, width), min(y1 + 1, height)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kizu.synth.formula.curves import arc, ribbon, spline
+from kizu.synth.formula.fields import grains, patch, poisson_disc
 from kizu.synth.formula.outline import Outline
 from kizu.synth.formula.parts.part import TAU, Part, Seat, circle, rectangle, rounded, slot
 
@@ -104,3 +105,23 @@ def blob(radius: float, random: np.random.Generator) -> Part:
     r = np.maximum(r, 0.25)
     ring = (radius * r / r.max())[:, None] * np.stack([np.cos(t), np.sin(t)], 1)
     return Part("blob", Outline(ring), [], random.uniform(0.05, 0.2))
+
+
+def granule(radius: float, random: np.random.Generator) -> Part:
+    """A grain of crushed stuff: a Voronoi cell with worn corners."""
+    points = poisson_disc((300, 300), 90.0, random)
+    middle = int(np.argmin(np.hypot(*(points - 150).T)))
+    ring = _sized(grains((300, 300), points)[middle].points, radius)
+    return Part("granule", Outline(rounded(ring, radius * random.uniform(0.05, 0.25))), [], random.uniform(0.05, 0.25))
+
+
+def flake(radius: float, random: np.random.Generator) -> Part:
+    """A torn flake or splash: an iso-contour of noise, without its holes."""
+    ring = patch(1.0, random, random.uniform(0.3, 0.8), holes=False).points
+    return Part("flake", Outline(_sized(ring, radius)), [], random.uniform(0.03, 0.1))
+
+
+def _sized(ring: np.ndarray, radius: float) -> np.ndarray:
+    """A ring (P, 2) about the origin whose longer side is twice the radius."""
+    low, high = ring.min(0), ring.max(0)
+    return (ring - (low + high) / 2) * (2 * radius / (high - low).max())
