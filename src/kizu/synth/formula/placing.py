@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import cv2
 import numpy as np
 
-from kizu.lexicon.lexicon import Lexicon
 from kizu.lexicon.record import Recipe
 from kizu.synth.formula import chance
 from kizu.synth.formula.bodies import Body, clothe, half_side, pose, union
@@ -20,6 +18,7 @@ from kizu.synth.formula.parts import FITTING
 from kizu.synth.formula.product import Product, drawn_by
 from kizu.synth.formula.raster import Cover
 from kizu.synth.formula.scene import Node, Scene
+from kizu.synth.formula.shipped import lexicon
 from kizu.synth.formula.surfaces.surface import Surface
 
 _TRIES = 6  # of a place for a part
@@ -264,9 +263,3 @@ def elongation(cover: Cover) -> float:
     xx, yy, xy = (m[k] / m["m00"] + pixel for k, pixel in (("mu20", 1 / 12), ("mu02", 1 / 12), ("mu11", 0.0)))
     spread, turn = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
     return float(np.sqrt((spread + turn) / max(spread - turn, 1 / 12)))
-
-
-@cache
-def lexicon() -> Lexicon:
-    """The records of Kizu's own types, read once a process."""
-    return Lexicon.load()

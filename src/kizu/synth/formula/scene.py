@@ -225,11 +225,6 @@ class Scene:
         return Instances(labels, masks=visible, amodal=amodal, parents=parents, attributes=attributes)
 
 
-def amodal_masks(covers: list[Cover], size: tuple[int, int]) -> Masks:
-    """The masks of covers, hidden parts included."""
-    return _joined([encode_cover(np.ascontiguousarray(c.alpha), c.x, c.y, size[0]) for c in covers], size)
-
-
 def _runs_of(node: Node, size: tuple[int, int]) -> np.ndarray:
     if node.runs is not None:
         return node.runs

@@ -9,11 +9,11 @@ from functools import cache
 import numpy as np
 
 from kizu.core.errors import KizuError
-from kizu.lexicon import Lexicon
 from kizu.synth.formula.defects import cracks, edges, films, foreign, relief, rust, spots, strokes, textile
 from kizu.synth.formula.defects.registry import DISTRACTORS, DRAW, KEYS, Ranges, pair
 from kizu.synth.formula.defects.site import Site
 from kizu.synth.formula.layers import Mark
+from kizu.synth.formula.shipped import lexicon
 
 __all__ = ["DISTRACTORS", "DRAW", "KEYS", "draw", "ranges_of"]
 
@@ -63,7 +63,7 @@ def ranges_of(type: str, recipe: Mapping) -> Ranges:
 @cache
 def _shipped(type: str) -> Ranges:
     """All ranges of a drawing function, from the type of its name that comes with Kizu."""
-    given = Lexicon.load()[type].recipe.ranges
+    given = lexicon()[type].recipe.ranges
     missing = [key for key in KEYS[type] if key not in given]
     if missing:
         raise KizuError(f"lexicon type {type!r}: its recipe lacks {', '.join(missing)}")

@@ -18,9 +18,9 @@ from kizu.synth.formula.boards.layout import Layout
 from kizu.synth.formula.defects.board import FAULTS, Copper, Fault, make
 from kizu.synth.formula.defects.board import contrast as visible
 from kizu.synth.formula.defects.registry import pair
-from kizu.synth.formula.placing import lexicon
 from kizu.synth.formula.raster import Cover
 from kizu.synth.formula.scene import Node, Scene
+from kizu.synth.formula.shipped import lexicon
 from kizu.synth.formula.source import Picture
 
 PIECES = ("track", "pad", "via", "area", "text")  # classes of the copper, where it is labelled
