@@ -114,8 +114,8 @@ def generate(
     except OSError as error:
         raise write_error(error.filename or hidden, error) from error
     speed = f" at {written.made / written.seconds:.0f} a second" if written.made else ""
-    what = "1 picture" if len(data) == 1 else f"{len(data)} pictures"
-    line = f"{what} of {preset} {'was' if len(data) == 1 else 'were'} written to {out}{speed} ({written.bytes / 1e6:.0f} MB"
+    line = f"1 picture of {preset} was" if len(data) == 1 else f"{len(data)} pictures of {preset} were"
+    line += f" written to {out}{speed} ({written.bytes / 1e6:.0f} MB"
     line += f"; seed {seed}, from number {start})." if start else f"; seed {seed})."
     line += f" What is in them: {out / 'card.md'}."
     return Done(line, out, written.skipped)
