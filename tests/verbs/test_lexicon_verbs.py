@@ -30,7 +30,7 @@ def test_the_table_has_every_type(capsys, own):
     assert code == 0
     for name in (*kizu.Lexicon.load().names, "cold_shut"):
         assert f"\n {name} " in out
-    assert "25 defect types and 4 distractors" in out
+    assert "26 defect types and 4 distractors" in out
 
 
 def test_one_record_in_full(capsys):
