@@ -1,6 +1,6 @@
 """Do the labels of formula images teach? A small network sees made pictures for some minutes, then held-out seeds.
 
-    uv run --extra train python bench/teach.py --minutes 6
+    uv run --extra train python bench/teach.py --minutes 9
 
 A small U-Net, begun from nothing, marks every pixel as defect or not. It is trained on crops of pictures of one seed,
 its threshold is chosen on a second seed, and it is measured on a third. Writes bench/results/teach.json.
