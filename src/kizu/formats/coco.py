@@ -35,6 +35,7 @@ from kizu.core.masks import Masks
 from kizu.core.sample import Sample
 from kizu.formats.common.coco_find import find, image_folders, probe
 from kizu.formats.common.coco_out import areas_of, is_json, whole_or_text, write
+from kizu.formats.common.entries import Entries
 from kizu.formats.common.things import Fault, Thing, join, numbers, score_of, things_of
 from kizu.formats.common.trees import (
     images_below,
@@ -234,18 +235,11 @@ def _mark_twins(entries: list[_Entry], files: list[_File]) -> None:
             entry.id = f"{entry.id} (record {i})"
 
 
-class CocoSource:
+class CocoSource(Entries):
     """Random access to the images of COCO files. ``things`` and ``strays`` serve ``kizu check``."""
 
     def __init__(self, files: list[_File], entries: list[_Entry], problems: list[Fault]):
         self.files, self.entries, self.problems = files, entries, problems
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    @property
-    def ids(self) -> list[str]:
-        return [entry.id for entry in self.entries]
 
     @property
     def splits(self) -> list[str]:

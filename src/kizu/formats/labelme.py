@@ -27,6 +27,7 @@ from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
+from kizu.formats.common.entries import Entries
 from kizu.formats.common.labelme_out import write
 from kizu.formats.common.rasters import read_raster
 from kizu.formats.common.things import Fault, Thing, decode, join, numbers, score_of, things_of
@@ -163,18 +164,11 @@ def _image_beside(file: Path, table: dict | None) -> Path | None:
     return None
 
 
-class LabelmeSource:
+class LabelmeSource(Entries):
     """Random access to images with a JSON beside them. ``things`` and ``strays`` serve ``kizu check``."""
 
     def __init__(self, entries: list[_Entry], names: list[str]):
         self.entries, self.names = entries, names
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    @property
-    def ids(self) -> list[str]:
-        return [entry.id for entry in self.entries]
 
     @property
     def splits(self) -> list[str]:

@@ -25,8 +25,13 @@ def elongations(instances: Instances) -> np.ndarray:
     if masks is None:
         return out
     xx, yy, xy = _moments(masks.runs, masks.offsets, max(masks.size[0], 1)).T
+    return np.where(masks.area > 0, of_moments(xx, yy, xy), out)
+
+
+def of_moments(xx: np.ndarray, yy: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    """Length / breadth >= 1 from central second moments in square pixels, the pixels' own included."""
     spread, turn = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
-    return np.where(masks.area > 0, np.sqrt((spread + turn) / np.maximum(spread - turn, _PIXEL)), out)
+    return np.sqrt((spread + turn) / np.maximum(spread - turn, _PIXEL))
 
 
 @jit

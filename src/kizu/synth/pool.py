@@ -143,7 +143,7 @@ def _serve(pipe: connection.Connection, job: bytes) -> None:
             pipe.send(work.make(shard, pipe.send))
     except KizuError as error:
         pipe.send(KizuError(str(error)))
-    except (EOFError, OSError):
+    except (EOFError, ConnectionError):
         raise SystemExit(1) from None  # nobody listens any more
     except Exception:
         pipe.send(traceback.format_exc())

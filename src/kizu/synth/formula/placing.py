@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from kizu.lexicon.record import Recipe
+from kizu.synth.elongation import of_moments
 from kizu.synth.formula import chance
 from kizu.synth.formula.bodies import Body, clothe, half_side, pose, union
 from kizu.synth.formula.defects.draw import draw as draw_marks
@@ -261,5 +262,4 @@ def elongation(cover: Cover) -> float:
     if m["m00"] == 0:
         return 1.0
     xx, yy, xy = (m[k] / m["m00"] + pixel for k, pixel in (("mu20", 1 / 12), ("mu02", 1 / 12), ("mu11", 0.0)))
-    spread, turn = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
-    return float(np.sqrt((spread + turn) / max(spread - turn, 1 / 12)))
+    return float(of_moments(xx, yy, xy))
