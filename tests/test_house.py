@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from kizu.verbs import GROUPS, VERBS, words
+from kizu.verbs import GROUPS, TYPED, VERBS, words
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "kizu"
 FILES = sorted(SOURCE.rglob("*.py"))
 ORDER = (
     "core", "formats", "evaluation", "lexicon", "synth", "corpus", "models", "inspection", "anomaly", "pretrain",
-    "fewshot", "zeroshot", "reporting", "serve", "verbs", "cli",
+    "detector", "fewshot", "zeroshot", "reporting", "serve", "verbs", "cli",
 )  # fmt: skip
 # Plug-ins: looked up by name at run time, so that a new file there is found without a change here.
 PLUG_INS = {
@@ -78,6 +78,9 @@ def test_every_package_has_its_place():
     assert set(VERBS.values()) == {f"kizu.verbs.{name}" for name in VERBS}
     assert not set(VERBS) & set(ORDER), "import kizu.NAME would hide the verb: put it into a group"
     assert set(GROUPS) == {words(name)[0] for name in VERBS if len(words(name)) > 1}
+    assert set(TYPED) <= set(VERBS)
+    typed = [tuple(words(name)) for name in VERBS]
+    assert len({*typed, *((group,) for group in GROUPS)}) == len(typed) + len(GROUPS), "two verbs of one name"
 
 
 @each_file
@@ -132,9 +135,18 @@ def at_import(body):
             yield from at_import(getattr(node, field, []))
 
 
+def is_net(path):
+    """Networks are classes of torch: files of a folder ``nets`` load it, and are themselves loaded inside functions."""
+    return "nets" in path.relative_to(SOURCE).parts
+
+
 @each_file
 def test_heavy_libraries_are_imported_where_they_are_used(path):
+    if is_net(path):
+        return
     for node in at_import(parsed(path).body):
+        if isinstance(node, ast.ImportFrom):
+            assert "nets" not in (node.module or "").split("."), f"{path}:{node.lineno}: import it inside the function"
         if isinstance(node, ast.Import):
             names = {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -1,0 +1,1 @@
+"""Networks of torch. Files here may load torch at the top; others import them inside functions."""
