@@ -87,6 +87,20 @@ class Masks:
         return cls._from_runs(runs, (int(size[0]), int(size[1])))
 
     @classmethod
+    def from_crops(cls, crops: Iterable[tuple[np.ndarray, tuple[int, int]]], size: tuple[int, int]) -> Masks:
+        """The inverse of :meth:`crop`: bool (h, w) windows and their corners (x, y), on a frame of (height, width).
+
+        Raises:
+            DataError: a window that reaches beyond the frame.
+        """
+        runs = []
+        for crop, (x, y) in crops:
+            if x < 0 or y < 0 or y + crop.shape[0] > size[0] or x + crop.shape[1] > size[1]:
+                raise DataError(f"a window of {crop.shape} at {(x, y)} reaches beyond a frame of {tuple(size)}; cut it")
+            runs.append(rle.encode_crop(np.ascontiguousarray(crop, bool).view(np.uint8), x, y, size[0]))
+        return cls._from_runs(runs, (int(size[0]), int(size[1])))
+
+    @classmethod
     def from_label_map(cls, raster: np.ndarray, ids: Sequence[int] | None = None) -> Masks:
         """From an id raster ``(H, W)`` in one pass; zero is background.
 

@@ -23,6 +23,8 @@ class Stream(IntEnum):
     LIGHT = 11
     CAMERA = 12
     PRODUCT = 13
+    TRAINING = 14
+    ORDER = 15
 
 
 def generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

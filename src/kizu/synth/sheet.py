@@ -122,6 +122,13 @@ def colour(label: int) -> tuple[int, int, int]:
     return tuple(round(255 * v) for v in colorsys.hls_to_rgb(hue % 1.0, light, full))
 
 
+def labelled(image: np.ndarray, found: Instances, side: int) -> np.ndarray:
+    """A picture uint8 (H, W, 3) at ``side`` pixels of its longer side, with instances drawn as on a sheet."""
+    shot = _Shot(image, found, 1.0)
+    size = [max(round(v * side / max(image.shape[:2])), 1) for v in image.shape[:2]]
+    return _marked(_resized(image, size), shot, set())
+
+
 # --- the page -----------------------------------------------------------------------------------------------------
 
 

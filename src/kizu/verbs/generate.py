@@ -72,7 +72,7 @@ def generate(
     from kizu.synth.formula.own_types import with_types
     from kizu.synth.formula.source import VERSION
 
-    out, like, changes = Path(out), Path(like) if like else None, _changes(set)
+    out, like, changes = Path(out), Path(like) if like else None, presets.changes(set)
     able = [name for name, item in formats().items() if item.write]
     if to not in able:
         raise KizuError(f"cannot write format {to!r}; known are {', '.join(able)}")
@@ -119,21 +119,6 @@ def generate(
     line += f"; seed {seed}, from number {start})." if start else f"; seed {seed})."
     line += f" What is in them: {out / 'card.md'}."
     return Done(line, out, written.skipped)
-
-
-def _changes(texts: list[str] | None) -> dict[str, str]:
-    """``key=value`` texts. Raises KizuError for other texts, and for a key that stands twice."""
-    from kizu.core.errors import KizuError
-
-    out = {}
-    for text in texts or ():
-        key, equals, value = (part.strip() for part in text.partition("="))
-        if not equals or not key:
-            raise KizuError(f"--set {text!r}: write it as key=value, e.g. --set scene.clean=0.5")
-        if key in out:
-            raise KizuError(f"--set {key} is given twice; give it once")
-        out[key] = value
-    return out
 
 
 def _size(size: int | str) -> tuple[int, int]:

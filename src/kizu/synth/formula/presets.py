@@ -117,6 +117,19 @@ def load(name: str) -> Preset:
     return Preset(name, title, record.pop("painter"), record)
 
 
+def changes(texts: Iterable[str] | None) -> dict[str, str]:
+    """``key=value`` texts for :meth:`Preset.override`. Raises KizuError for other texts, and for a key twice."""
+    out = {}
+    for text in texts or ():
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not key:
+            raise KizuError(f"--set {text!r}: write it as key=value, e.g. --set scene.clean=0.5")
+        if key in out:
+            raise KizuError(f"--set {key} is given twice; give it once")
+        out[key] = value
+    return out
+
+
 def _parse(value: Any) -> Any:
     if not isinstance(value, str):
         return list(value) if isinstance(value, tuple) else value

@@ -45,11 +45,12 @@ def not_defects(values: dict[str, Any]) -> tuple[str, ...]:
 
 def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) -> Picture:
     """Picture ``index`` of a seed, frame (H, W)."""
-    count = int(values["scene"]["products"])
-    number = index % count if count else index
+    count, row = int(values["scene"]["products"]), int(values["scene"]["pictures"])
+    number = index % count if count else index // row
+    shared = bool(count) or row > 1
     one = product.draw(values, size, generator(seed, Stream.PRODUCT, number))
     random = generator(seed, Stream.SCENE, index)
-    if count:
+    if shared:
         day = values["scene"]["day"]
         one.rig = light.jitter(one.rig, random, day)
         one.camera = cameras.jitter(one.camera, random, day)
@@ -71,7 +72,7 @@ def paint(values: dict[str, Any], size: tuple[int, int], seed: int, index: int) 
         contrast = contrasts(image, instances)
     instances = instances.replace(attributes=instances.attributes | {"contrast": np.round(contrast, 3)})
     meta = {"scene": one.kind, "ground": one.ground.name, "light": one.rig.main.kind, "clean": placing.clean}
-    meta |= {"product": number} if count else {}
+    meta |= {"product": number} if shared else {}
     meta |= {"distractors": placing.distractors} if placing.distractors else {}
     if values["scene"]["test"]:
         share = (index + 1) * _GOLDEN % 1.0
