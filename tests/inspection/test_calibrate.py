@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kizu.fewshot.support import class_share, needed_clean
-from kizu.inspection.calibrate import Outline, best_level, choose_outline, choose_rule, conformal_level
+from kizu.inspection.calibrate import (
+    Outline,
+    best_level,
+    choose_outline,
+    choose_rule,
+    class_share,
+    conformal_level,
+    needed_clean,
+)
 
 SHARES = [Fraction(1, n) for n in (2, 4, 5, 10, 20, 25, 50, 100)] + [Fraction(n, 100) for n in (3, 7, 15, 30, 70, 85)]
 

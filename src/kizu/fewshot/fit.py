@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,15 +14,15 @@ from kizu.core.instances import Instances
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
-from kizu.evaluation.support import digest
 from kizu.fewshot.cells import balanced, gather, to_cells
 from kizu.fewshot.features import channels
 from kizu.fewshot.holdout import changed_copy, folds, lost_classes, truth_of
 from kizu.fewshot.inspector import FewShotInspector, member_maps, mixed
 from kizu.fewshot.mix import choose_mix
 from kizu.fewshot.scorer import Scorer
-from kizu.fewshot.support import Support, class_share, needed_clean
-from kizu.inspection.calibrate import Expected, choose_outline, choose_rule
+from kizu.fewshot.support import Support
+from kizu.inspection.calibrate import Expected, choose_outline, choose_rule, class_share, needed_clean
+from kizu.inspection.record import data_record
 from kizu.inspection.regions import Rule
 
 _TREES = 20
@@ -155,14 +154,6 @@ def _areas(samples: list[Sample], label: int) -> list[float]:
     ]
 
 
-def _record(name: str, role: str, samples: list[Sample]) -> dict[str, Any]:
-    """What the card says of some pictures; their digests tell them from others of the same name."""
-    digests = [digest(sample) for sample in samples]
-    record = {"name": name, "role": role, "images": len(samples), "ids": [s.id for s in samples], "sha256": digests}
-    sources = sorted({s.source for s in samples if s.source})
-    return record | ({"source": sources} if sources else {})
-
-
 def _card(
     support: Support,
     clean: list[Sample],
@@ -191,8 +182,8 @@ def _card(
             "that the scorer was fitted to, which flatters. Label more."
         )
     about = {key: support.info[key] for key in ("title", "licence", "origin") if support.info.get(key)}
-    data = [about | _record("labelled pictures", "support", support.labelled)]
-    data += [about | _record("good pictures", "clean", clean)] if clean else []
+    data = [about | data_record("labelled pictures", "support", support.labelled)]
+    data += [about | data_record("good pictures", "clean", clean)] if clean else []
     return Card(
         kind="fewshot",
         architecture=f"filter bank of {len(channels())} channels at stride 2, twice (raw and against the picture's own "

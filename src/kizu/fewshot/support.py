@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from kizu.core.dataset import Dataset
-from kizu.core.errors import DataError, KizuError
+from kizu.core.errors import KizuError
 from kizu.core.instances import Instances
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
+from kizu.inspection.calibrate import needed_clean
+from kizu.inspection.record import check_labelled
 
 MOST_SHOTS = 20  # labelled pictures a class; more belongs to a trained detector
 CLEAN = 40  # good pictures that are used; more where a small share of false alarms asks for them
@@ -103,7 +104,7 @@ def choose_support(
                 break
             broken.add(i)
             with skips.item(dataset[i].id):
-                _check(dataset[i])  # a picture that cannot be used is passed over for the next
+                check_labelled(dataset[i])  # a picture that cannot be used is passed over for the next
                 broken.remove(i)
                 chosen.append(i)
                 room -= 1
@@ -118,32 +119,6 @@ def choose_support(
     some = sorted(generator(seed, Stream.SHOTS, 1).permutation(len(good))[:most].tolist())
     labelled = [_with_labels(dataset[i], dataset.names, names) for i in chosen]
     return Support(names, labelled, [source[good[i]] for i in some], len(good), dataset.info)
-
-
-def _check(sample: Sample) -> None:
-    """Raise DataError unless the picture can be read and its masks are of its size."""
-    shape, size = sample.image.shape[:2], sample.instances.masks.size
-    if shape != size:
-        raise DataError(
-            f"{sample.id}: the picture is {shape[0]} x {shape[1]} pixels, its masks are {size[0]} x {size[1]}; "
-            "label it again, or put the picture back that was labelled"
-        )
-
-
-def needed_clean(false_alarms: float, classes: int) -> int:
-    """Good pictures that it takes to promise a share of false alarms for all classes (conformal: 1 / share - 1)."""
-    return math.ceil(1 / class_share(false_alarms, classes) - 1e-9) - 1  # 1 / (1 - 0.9) is a little more than 10
-
-
-def class_share(false_alarms: float, classes: int) -> float:
-    """The share of false alarms that each class may cause so that all together cause ``false_alarms``.
-
-    Raises:
-        KizuError: not a share between 0 and 1.
-    """
-    if not 0 < false_alarms < 1:
-        raise KizuError(f"false alarms {false_alarms} is not a share between 0 and 1; 0.01 means one in a hundred")
-    return 1 - (1 - false_alarms) ** (1 / classes)
 
 
 def _holding_nothing(dataset: Dataset, skips: Skips) -> list[int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kizu.core.errors import KizuError
 from kizu.inspection.regions import Rule, components, evidence
 
 _LEVELS = 512
@@ -43,16 +44,35 @@ def best_level(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float
     """
     low = min(float(odds.min()) for odds, _ in pairs)
     high = max(float(odds.max()) for odds, _ in pairs)
-    edges = np.linspace(low, max(high, low + 1e-3), _LEVELS + 1)
-    inside, outside = np.zeros(_LEVELS, np.int64), np.zeros(_LEVELS, np.int64)
+    levels = Levels(low, high)
     for odds, truth in pairs:
-        values = np.asarray(odds, np.float32)
-        inside += np.histogram(values[truth], edges)[0]
-        outside += np.histogram(values[~truth], edges)[0]
-    hits, wrong = np.cumsum(inside[::-1])[::-1], np.cumsum(outside[::-1])[::-1]
-    overlap = hits / np.maximum(inside.sum() + wrong, 1)
-    best = int(np.argmax(overlap))
-    return float(edges[best]), float(overlap[best])
+        levels.add(odds, truth)
+    return levels.best()
+
+
+class Levels:
+    """Counts pixels by their log odds, inside and outside the truth, so that no map has to be kept.
+
+    Args:
+        low, high: range of the log odds; what is beyond counts as its ends.
+    """
+
+    def __init__(self, low: float, high: float):
+        self._edges = np.linspace(low, max(high, low + 1e-3), _LEVELS + 1)
+        self._inside, self._outside = np.zeros(_LEVELS, np.int64), np.zeros(_LEVELS, np.int64)
+
+    def add(self, odds: np.ndarray, truth: np.ndarray) -> None:
+        """Count a map of log odds float (H, W) with its truth bool (H, W)."""
+        values = np.clip(np.asarray(odds, np.float32), self._edges[0], self._edges[-1])
+        self._inside += np.histogram(values[truth], self._edges)[0]
+        self._outside += np.histogram(values[~truth], self._edges)[0]
+
+    def best(self) -> tuple[float, float]:
+        """The level of the highest pooled intersection over union, and that value."""
+        hits, wrong = np.cumsum(self._inside[::-1])[::-1], np.cumsum(self._outside[::-1])[::-1]
+        overlap = hits / np.maximum(self._inside.sum() + wrong, 1)
+        best = int(np.argmax(overlap))
+        return float(self._edges[best]), float(overlap[best])
 
 
 def conformal_level(maxima: list[float], share: float) -> tuple[float, bool]:
@@ -73,6 +93,22 @@ def conformal_level(maxima: list[float], share: float) -> tuple[float, bool]:
     return ordered[max(rank, 1) - 1], True
 
 
+def needed_clean(false_alarms: float, classes: int) -> int:
+    """Good pictures that it takes to promise a share of false alarms for all classes (conformal: 1 / share - 1)."""
+    return math.ceil(1 / class_share(false_alarms, classes) - 1e-9) - 1  # 1 / (1 - 0.9) is a little more than 10
+
+
+def class_share(false_alarms: float, classes: int) -> float:
+    """The share of false alarms that each class may cause so that all together cause ``false_alarms``.
+
+    Raises:
+        KizuError: not a share between 0 and 1.
+    """
+    if not 0 < false_alarms < 1:
+        raise KizuError(f"false alarms {false_alarms} is not a share between 0 and 1; 0.01 means one in a hundred")
+    return 1 - (1 - false_alarms) ** (1 / classes)
+
+
 def choose_outline(areas: list[float], pairs: list[tuple[np.ndarray, np.ndarray]]) -> Outline:
     """The pixel threshold of the best pooled IoU, and the size from which a region counts.
 
@@ -80,8 +116,13 @@ def choose_outline(areas: list[float], pairs: list[tuple[np.ndarray, np.ndarray]
         areas: pixels of each true instance; a quarter of the small ones (10 % quantile) is the least that counts.
         pairs: (odds float (H, W), truth bool (H, W)) of held-out supports.
     """
-    area = max(_SMALLEST, round(0.25 * float(np.quantile(areas, 0.1))))
+    area = least_area(areas)
     return Outline(best_level(pairs)[0], area, core=area)
+
+
+def least_area(areas: list[float]) -> int:
+    """Pixels from which a region counts: a quarter of the 10 % quantile of true areas, at least 4."""
+    return max(_SMALLEST, round(0.25 * float(np.quantile(areas, 0.1))))
 
 
 @dataclass(frozen=True)
@@ -89,15 +130,16 @@ class Expected:
     """What held-out pictures let expect of a rule. As the rule was chosen on them, new pictures will do a little worse.
 
     Attributes:
-        iou: pooled IoU of what fires on the held-out supports (and on the good pictures, weighted as much as those).
+        iou: pooled IoU of what fires on the held-out supports (and on the good pictures, weighted as much as those), or
+            None where none of them shows the class; then ``escapes`` is None too.
         escapes: share of the held-out supports that show the class, but on which nothing fires in the right place.
         false_alarms: share of the held-out good pictures that fire, or None without any.
         clean: number of good pictures.
         promised: whether that number allows to promise the stated share of false alarms.
     """
 
-    iou: float
-    escapes: float
+    iou: float | None
+    escapes: float | None
     false_alarms: float | None
     clean: int
     promised: bool
@@ -122,22 +164,48 @@ def choose_rule(
             top = max(top, strength if inside else -math.inf)
         if truth.any():  # what does not show the class cannot escape
             strongest.append(top)
-    # Good pictures may outnumber the supports by far; weighted so, they count as much as the supports.
-    weight = min(1.0, len(pairs) / max(len(clean), 1))
-    hits += [(strength, 0, weight * pixels) for found in clean for strength, pixels in found]
     total = sum(int(truth.sum()) for _, truth in pairs)
-    region = _best_region(hits, total, outline.pixel)
+    region, expected = choose_level(hits, strongest, total, clean, share, outline.pixel, len(pairs))
+    return Rule(outline.pixel, region, outline.area, outline.core), expected
+
+
+def choose_level(
+    hits: list[tuple[float, float, float]],
+    strongest: list[float],
+    total: float,
+    clean: list[list[tuple[float, float]]],
+    share: float,
+    floor: float,
+    shown: int,
+) -> tuple[float, Expected]:
+    """The evidence from which a find is an alarm: best overlap with the truth, raised to what good pictures demand.
+
+    The overlap of :class:`Expected` is counted in the unit of ``hits``. In pixels it is the pooled intersection over
+    union. In instances (one right or one wrong) it is TP / (TP + FP + FN), which is best where the F1 score is.
+
+    Args:
+        hits: (evidence, right, wrong) of each find on held-out labelled pictures.
+        strongest: evidence of the strongest right find on each picture that shows the class, -inf where there is none.
+        total: how much there is to find.
+        clean: for each held-out good picture its finds as (evidence, wrong).
+        share: allowed share of good pictures that fire, in 0..1.
+        floor: the weakest evidence that there can be.
+        shown: number of held-out labelled pictures.
+    """
+    # Good pictures may outnumber the supports by far; weighted so, they count as much as the supports.
+    weight = min(1.0, shown / max(len(clean), 1))
+    hits = hits + [(strength, 0, weight * wrong) for found in clean for strength, wrong in found]
+    level = _best_region(hits, total, floor)
     promised = False
-    maxima = [max((strength for strength, _ in found), default=outline.pixel) for found in clean]
+    maxima = [max((strength for strength, _ in found), default=floor) for found in clean]
     if clean:
-        level, promised = conformal_level(maxima, share)
-        region = max(region, float(np.nextafter(np.float32(level), np.float32(np.inf))))
-    alarms = sum(m >= region for m in maxima) / len(maxima) if clean else None
-    escapes = sum(top < region for top in strongest) / max(len(strongest), 1)
-    kept = [(right, wrong) for strength, right, wrong in hits if strength >= region]
+        least, promised = conformal_level(maxima, share)
+        level = max(level, float(np.nextafter(np.float32(least), np.float32(np.inf))))
+    alarms = sum(m >= level for m in maxima) / len(maxima) if clean else None
+    escapes = sum(top < level for top in strongest) / max(len(strongest), 1)
+    kept = [(right, wrong) for strength, right, wrong in hits if strength >= level]
     overlap = sum(right for right, _ in kept) / max(total + sum(wrong for _, wrong in kept), 1)
-    rule = Rule(outline.pixel, region, outline.area, outline.core)
-    return rule, Expected(overlap, escapes, alarms, len(clean), promised)
+    return level, Expected(overlap, escapes, alarms, len(clean), promised)
 
 
 def _best_region(regions: list[tuple[float, float, float]], total: int, floor: float) -> float:

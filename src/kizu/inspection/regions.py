@@ -112,6 +112,27 @@ def decide(odds: np.ndarray, rules: list[Rule], min_score: float = 0.5) -> tuple
     return instances, maps
 
 
+def agreeing(maps: np.ndarray, instances: Instances, feet: list[float]) -> np.ndarray:
+    """Score maps made to agree with instances found by other means: the peak in each is its score; 0.5 only where one
+    fires.
+
+    Args:
+        maps: float32 (C, H, W) in 0..1; changed in place and returned.
+        instances: with masks and scores.
+        feet: for each class the score of a pixel on the outline of an instance.
+    """
+    inside = np.zeros(maps.shape, bool)
+    for i in np.argsort(instances.scores, kind="stable"):
+        label, score = int(instances.labels[i]), float(instances.scores[i])
+        mask, (x, y) = instances.masks.crop(int(i))
+        window = (label, slice(y, y + mask.shape[0]), slice(x, x + mask.shape[1]))
+        if mask.any():
+            maps[window][mask] = _rescale(maps[window][mask], feet[label], score)
+            inside[window] |= mask
+    np.minimum(maps, _BELOW, out=maps, where=~inside)
+    return maps
+
+
 def _rescale(values: np.ndarray, foot: float, score: float) -> np.ndarray:
     """Pixel scores of a region, in order, so that their peak is the region's score; from 0.5 up where it fires.
 

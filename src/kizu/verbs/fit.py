@@ -1,4 +1,4 @@
-"""``kizu fit``: from a data set with a few labels to an inspector."""
+"""``kizu fit``: from a labelled data set to an inspector."""
 
 from __future__ import annotations
 
@@ -24,76 +24,86 @@ def fit(
     dataset: Path,
     *,
     out: Path = Path("model.kizu"),
-    mode: Literal["fewshot"] = "fewshot",
+    mode: Literal["fewshot", "detector"] = "fewshot",
     classes: list[str] | None = None,
     shots: int | None = None,
     split: str | None = None,
     clean: Path | None = None,
     empty_is_clean: bool = True,
     false_alarms: float = 0.05,
+    model: str | None = None,
+    backbone: str | None = None,
+    weights: str | None = None,
+    val: str | None = None,
+    minutes: float | None = None,
+    epochs: int | None = None,
+    size: int | None = None,
+    turns: bool = True,
+    resume: bool = False,
     seed: int = 0,
     strict: bool = False,
 ) -> Fitted:
-    """Fit an inspector to a data set with a few labelled pictures.
+    """Fit an inspector: to a few labelled pictures within seconds, or train a detector on many.
+
+    A detector is trained on the split train; the split val, or a fifth of train where there is none, ends the training
+    and sets the thresholds. Its log, curves, samples and checkpoint are in a folder beside the model file.
 
     Args:
         dataset: labelled pictures in any format that Kizu reads.
         out: the model file to write.
-        mode: the family of inspector.
+        mode: fewshot for one to twenty labelled pictures a class, detector for more.
         classes: classes to find; by default all that are labelled.
-        shots: labelled pictures a class; by default all, at most 20.
-        split: take the pictures of this split only (train, val, test).
+        shots: fewshot: labelled pictures a class; by default all, at most 20.
+        split: take the pictures of this split only; a detector trains on train by default.
         clean: a folder of good pictures; by default the pictures of the data set that hold nothing.
         empty_is_clean: count pictures without any label as good ones where no folder of good ones is given.
         false_alarms: the share of good pictures on which the inspector may fire, e.g. 0.01.
+        model: detector: its name, by default kizu-dense; kizu models lists them.
+        backbone: detector: the name of its backbone, by default kizu-s.
+        weights: detector: shipped, none or a weight file to start from; by default shipped where there are any.
+        val: detector: a split of the data set, another data set, or PATH/SPLIT; by default val.
+        minutes: detector: longest time of training.
+        epochs: detector: how often each picture is seen; by default 20 to 200, the fewer the more there are.
+        size: detector: side of the windows that it is trained on, in pixels; by default as the pictures suggest.
+        turns: detector: turn and flip pictures; not where the direction is what makes a defect.
+        resume: detector: go on with a run that was stopped.
         seed: draws the pictures where there are more than needed; the same seed gives the same model.
         strict: stop at the first picture that cannot be read instead of passing it over.
 
     Raises:
-        KizuError: no labelled picture, an unknown class or split, or the model file cannot be written.
+        KizuError: no labelled picture, an unknown class or split, options of the other mode, or the model file cannot
+            be written.
     """
     import time
 
-    from kizu.core.dataset import Dataset
-    from kizu.core.run import Skips, progress
-    from kizu.fewshot.fit import fit_fewshot, steps
-    from kizu.fewshot.support import choose_support
+    from kizu.core.errors import KizuError
+    from kizu.core.run import Skips
 
-    began = time.perf_counter()
-    skips = Skips(strict)
-    data = Dataset.open(dataset).split(split)
-    good = Dataset.open(clean) if clean is not None else (None if empty_is_clean else data[:0])
-    support = choose_support(data, classes, shots, good, seed, skips, false_alarms)
-    with progress("fitting", steps(support)) as step:
-        inspector, expected = fit_fewshot(support, false_alarms, seed, skips, step)
-    inspector.save(out)
-    _show(support.names, expected, inspector.card.notes, support)
+    began, skips = time.perf_counter(), Skips(strict)
+    of_detector = {"model": model, "backbone": backbone, "weights": weights, "val": val, "minutes": minutes}
+    of_detector |= {"epochs": epochs, "size": size, "turns": None if turns else False, "resume": resume or None}
+    given = {name: value for name, value in of_detector.items() if value is not None}
+    if mode == "fewshot" and given:
+        raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
+    if mode == "detector" and shots is not None:
+        raise KizuError("--shots belongs to --mode fewshot; a detector takes all labelled pictures of the split train")
+    common = {"classes": classes, "split": split, "clean": clean, "empty_is_clean": empty_is_clean}
+    common |= {"false_alarms": false_alarms, "seed": seed, "skips": skips}
+    if mode == "detector":
+        from kizu.detector.options import Wanted, fit_from
+
+        done, pictures, _ = fit_from(Path(dataset), Path(out), Wanted(**given), **common)
+        if done is None:
+            return Fitted("this process has done its share; the first one writes the model", None, skips.items)
+        inspector = done.inspector
+        made = f"{len(pictures.train)} pictures in {done.steps} steps"
+    else:
+        from kizu.fewshot.options import fit_from
+
+        inspector, support = fit_from(Path(dataset), Path(out), shots=shots, **common)
+        made = f"{len(support.labelled)} labelled and {len(support.clean)} good pictures"
     line = (
-        f"fitted {', '.join(support.names)} from {len(support.labelled)} labelled and {len(support.clean)} good "
-        f"pictures in {time.perf_counter() - began:.1f} s; written to {out}. Next: kizu predict {out} PICTURES RESULTS"
+        f"fitted {', '.join(inspector.names)} from {made} in {time.perf_counter() - began:.1f} s; written to {out}. "
+        f"Next: kizu predict {out} PICTURES RESULTS"
     )
     return Fitted(line, Path(out), skips.items, 0, inspector, dict(inspector.card.figures))
-
-
-def _show(names, expected, notes, support) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        title="On pictures left out of the fit (the thresholds were chosen on them: expect a little worse)",
-        title_justify="left",
-        min_width=60,
-    )
-    table.add_column("class")
-    for title in ("labelled pictures", "outline IoU", "escapes", "false alarms"):
-        table.add_column(title, justify="right")
-    for k, (name, item) in enumerate(zip(names, expected, strict=True)):
-        shown = sum(bool((sample.instances.labels == k).any()) for sample in support.labelled)
-        alarms = "unknown" if item.false_alarms is None else f"{item.false_alarms:.1%} of {item.clean}"
-        table.add_row(name, str(shown), f"{item.iou:.1%}", f"{item.escapes:.0%}", alarms)
-    console = Console(stderr=True)
-    console.print(table)
-    if support.clean_there > len(support.clean):
-        notes = [f"{len(support.clean)} of {support.clean_there} good pictures are used.", *notes]
-    for note in notes:
-        console.print(f"- {note}")

@@ -1,0 +1,65 @@
+"""What ``kizu fit --mode fewshot`` asks for: from options to a fitted inspector, and the table of its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kizu.core.dataset import Dataset
+from kizu.core.run import Skips, progress
+from kizu.fewshot.fit import fit_fewshot, steps
+from kizu.fewshot.inspector import FewShotInspector
+from kizu.fewshot.support import Support, choose_support
+from kizu.inspection.calibrate import Expected
+
+
+def fit_from(
+    dataset: Path,
+    out: Path,
+    *,
+    classes: list[str] | None,
+    shots: int | None,
+    split: str | None,
+    clean: Path | None,
+    empty_is_clean: bool,
+    false_alarms: float,
+    seed: int,
+    skips: Skips,
+) -> tuple[FewShotInspector, Support]:
+    """Fit to a data set and write the model file; see :func:`kizu.fewshot.fit.fit_fewshot`.
+
+    Raises:
+        KizuError: options or pictures that cannot be used, or the model file cannot be written.
+    """
+    data = Dataset.open(dataset).split(split)
+    good = Dataset.open(clean) if clean is not None else (None if empty_is_clean else data[:0])
+    support = choose_support(data, classes, shots, good, seed, skips, false_alarms)
+    with progress("fitting", steps(support)) as step:
+        inspector, expected = fit_fewshot(support, false_alarms, seed, skips, step)
+    inspector.save(out)
+    show(expected, inspector.card.notes, support)
+    return inspector, support
+
+
+def show(expected: list[Expected], notes: list[str], support: Support) -> None:
+    """Print what was met on pictures left out of the fit, and what to think of it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title="On pictures left out of the fit (the thresholds were chosen on them: expect a little worse)",
+        title_justify="left",
+        min_width=60,
+    )
+    table.add_column("class")
+    for title in ("labelled pictures", "outline IoU", "escapes", "false alarms"):
+        table.add_column(title, justify="right")
+    for k, (name, item) in enumerate(zip(support.names, expected, strict=True)):
+        shown = sum(bool((sample.instances.labels == k).any()) for sample in support.labelled)
+        alarms = "unknown" if item.false_alarms is None else f"{item.false_alarms:.1%} of {item.clean}"
+        table.add_row(name, str(shown), f"{item.iou:.1%}", f"{item.escapes:.0%}", alarms)
+    console = Console(stderr=True)
+    console.print(table)
+    if support.clean_there > len(support.clean):
+        notes = [f"{len(support.clean)} of {support.clean_there} good pictures are used.", *notes]
+    for note in notes:
+        console.print(f"- {note}")
