@@ -17,7 +17,8 @@ _SHARE, _LAW, _GREY, _FEW = (0, 1), (-10, 10), (0, 255), (0, 500)
 # or sizes an array, the least is above 0. Sizes are in pixels of frames of 512.
 LIMITS: dict[str, tuple[float, float]] = {
     "scene.clean": _SHARE, "scene.colour": _SHARE, "scene.least": (1, 1e6), "scene.cap": _SHARE,
-    "scene.products": (0, 1e9), "scene.pictures": (1, 1000), "scene.day": (0, 10), "scene.test": _SHARE, "scene.classes": (1, 100_000),
+    "scene.products": (0, 1e9), "scene.pictures": (1, 1000), "scene.day": (0, 10), "scene.test": _SHARE,
+    "scene.classes": (1, 100_000),
     "scene.floor": _SHARE, "scene.instances": (0, 2000),
     "label.contrast": (0, 1e6),
     "form.period": (4, 1e5), "form.slope": (1e-4, 10),
@@ -62,7 +63,8 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 # Numbers of things.
 WHOLE = {
-    "scene.least", "scene.products", "scene.pictures", "scene.classes", "scene.instances", "parts.count", "parts.models",
+    "scene.least", "scene.products", "scene.pictures", "scene.classes", "scene.instances", "parts.count",
+    "parts.models",
     "defects.count", "defects.kinds", "distractors.count", "distractors.kinds", "camera.dead_pixels", "camera.quality",
     "contour.vertices", "contour.polygons", "contour.frequencies", "tree.levels", "tree.count", "leaves.most",
     "leaves.least", "layout.least", "layout.mounting", "layout.buses", "layout.arrays", "layout.areas",
