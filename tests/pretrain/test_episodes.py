@@ -75,7 +75,7 @@ def test_it_learns_and_answers():
     for _ in range(25):
         torch.manual_seed(0)
         terms = task.loss(task.model, batch)
-        assert set(terms) == {"episode", "kinds", "ground"}
+        assert set(terms) == {"episode", "kinds", "ground", "contrast"}
         optimiser.zero_grad()
         sum(terms.values()).backward()
         optimiser.step()

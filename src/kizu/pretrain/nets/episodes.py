@@ -36,7 +36,7 @@ _APART = 7919  # between a product that makes no episode and the one that is tak
 _TRIES = 20  # products in a row that make no episode before the run ends
 _AROUND = 0.8  # share of views that are laid around an instance of the class
 _ZOOM = (0.75, 1.9)  # times the size in the picture, the same for all pictures of an episode but for a little
-_KINDS, _GROUNDS = 0.5, 0.25  # weights of the outputs beside the episodes
+_KINDS, _GROUNDS, _CONTRAST = 0.5, 0.25, 0.5  # weights of what is learned beside the episodes
 _MATERIALS = sorted(MATERIALS)
 _MOST_HELD, _SHOWN = 32, 2  # held-out episodes
 
@@ -52,6 +52,7 @@ class _Episode:
         other: uint8 (n, h, w), the share that other defects cover.
         classes: uint8 (n, K, h, w), the shares of all classes.
         ground: number of the material around the instances, -1 where it is not known.
+        product: its number, the same in all episodes that show it.
     """
 
     images: np.ndarray
@@ -60,6 +61,7 @@ class _Episode:
     other: np.ndarray
     classes: np.ndarray
     ground: int
+    product: int
 
 
 class Episodes(Task):
@@ -88,6 +90,7 @@ class Episodes(Task):
             "other": np.stack([one.other for one in episodes]),
             "classes": np.stack([one.classes for one in episodes]),
             "ground": np.array([one.ground for one in episodes]),
+            "product": np.array([one.product for one in episodes]),
         }
         out = {name: torch.from_numpy(values) for name, values in out.items()}
         return out | ({"skipped": skipped} if skipped else {})
@@ -100,7 +103,7 @@ class Episodes(Task):
             numbers = self.material.product(source, place + attempt * _APART, random)
             try:
                 samples = [labelled(draw(source, number)) for number in numbers]
-                return [self._made(samples, random) for _ in range(_REUSED)]
+                return [self._made(samples, place + attempt * _APART, random) for _ in range(_REUSED)]
             except DataError as error:
                 why = str(error)
                 skipped.append({"item": f"product of sample {numbers[0]}", "reason": why})
@@ -108,7 +111,7 @@ class Episodes(Task):
                 why = str(error)
         raise KizuError(f"{_TRIES} products in a row make no episode, the last: {why}")
 
-    def _made(self, samples: list[Sample], random: np.random.Generator) -> _Episode:
+    def _made(self, samples: list[Sample], product: int, random: np.random.Generator) -> _Episode:
         """An episode from pictures of one product: a class that is on two of them at least.
 
         Raises:
@@ -139,7 +142,7 @@ class Episodes(Task):
             [one[one.labels == wanted].replace(labels=np.zeros(int((one.labels == wanted).sum()), np.int32))
              for one in found],
             classes[:, wanted], classes[:, others].max(1) if others else np.zeros_like(classes[:, 0]), classes,
-            _MATERIALS.index(ground) if ground in MATERIALS else -1,
+            _MATERIALS.index(ground) if ground in MATERIALS else -1, product,
         )  # fmt: skip
 
     def _view(
@@ -155,7 +158,7 @@ class Episodes(Task):
 
     def loss(self, model: nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """``episode``: balanced cross-entropy and dice (Milletari et al. 2016) of the queries' cells; ``kinds``: what
-        lies on a cell; ``ground``: the material of those on which nothing lies."""
+        lies on a cell; of those on which nothing lies ``ground``, the material, and ``contrast``, the product."""
         images = batch["images"]
         features = model(images.flatten(0, 1))
         wanted, known = _truth(batch["wanted"], batch["other"], features.shape[2])
@@ -176,6 +179,7 @@ class Episodes(Task):
             "episode": ((entropy + 0.5 * dice) * used).sum() / many,
             "kinds": _KINDS * self._kinds(model, features.flatten(0, 1), batch["classes"].flatten(0, 1)),
             "ground": _GROUNDS * self._grounds(model, features, batch["classes"], batch["ground"]),
+            "contrast": _CONTRAST * self._contrast(model, features, batch["classes"], batch["product"]),
         }
 
     def _kinds(self, model: nn.Module, features: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
@@ -199,6 +203,13 @@ class Episodes(Task):
         free = free & (truth >= 0)
         entropy = functional.cross_entropy(odds, truth.clamp(min=0), reduction="none")
         return (entropy * free).sum() / free.sum().clamp(min=1)
+
+    def _contrast(
+        self, model: nn.Module, features: torch.Tensor, classes: torch.Tensor, product: torch.Tensor
+    ) -> torch.Tensor:
+        step = model.stride // 4
+        free = (classes[..., ::step, ::step].amax(2) == 0).flatten(0, 1)
+        return model.head["contrast"](features.flatten(0, 1), free, product.repeat_interleave(features.shape[1]))
 
     # --- validation -----------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from accelerate.utils import gather_object
 
+from kizu import __version__
 from kizu.core.errors import DataError, KizuError
 from kizu.core.files import write_bytes
 from kizu.core.images import encode_image
@@ -250,14 +251,19 @@ class _Run:
                 self.task.save(self.trainer.average.model, self.folder / WEIGHTS, self._card())
 
     def _card(self):
-        card = self.task.card()
+        card, begun = self.task.card(), self.task.begun
+        card.version = __version__
+        if begun is not None:
+            seen = begun.figures.get("samples", "an unknown number of")
+            card.data = [*begun.data, *card.data]
+            card.notes += [*begun.notes, f"Begun with weights that had seen {seen} pictures."]
         card.figures |= {
             "validation": {name: value for name, value in self.best.items() if name != "step"},
             "steps": self.step,
             "samples": self.step * self.plan.batch * self.place.num_processes,
         }
         if self.plan.minutes:
-            card.figures["minutes"] = self.plan.minutes
+            card.figures["minutes_of_the_run"] = self.plan.minutes
         return card
 
     def _save(self) -> None:

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from kizu.pretrain.nets.contrast import Contrast
+
 _WIDEST = 288  # channels that are regressed on as they are; wider maps are projected first
 _PROJECTED = 64
 
@@ -40,6 +42,7 @@ class EpisodeNet(nn.Module):
         nn.init.constant_(self.head["kinds"].bias, -4.0)
         self.head["grounds"] = nn.Conv2d(self.width, grounds, 1)
         self.head["regression"] = Regression()
+        self.head["contrast"] = Contrast(self.width)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Features (B, C, ceil(H / stride), ceil(W / stride)) of images (B, 3, H, W), RGB in 0..255."""

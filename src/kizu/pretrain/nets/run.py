@@ -55,7 +55,9 @@ def pretrain(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         backbone = build_backbone(entry(recipe.model).name)
-        if weights is not None:
-            load_weights(weights).into(backbone)
+        begun = None if weights is None else load_weights(weights)
+        if begun is not None:
+            begun.into(backbone)
         task = task_of(objective, material, backbone, recipe, seed)
+        task.begun = None if begun is None else begun.card
     return train(task, folder, plan, config, resume, strict)

@@ -21,12 +21,14 @@ class Task:
         architecture: name of the model as it stands in its weight file.
         model: on the CPU; the loop moves it. Its parts are called ``backbone``, ``pyramid`` and ``head``, for this is
             how their weights are named in the file.
+        begun: card of the weights that the model began with, None for random ones.
         rank, world: number of this training process and of all; the loop sets them before the first batch.
     """
 
     name: str
     architecture: str
     model: nn.Module
+    begun: Card | None = None
     rank: int = 0
     world: int = 1
 
