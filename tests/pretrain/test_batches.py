@@ -37,7 +37,7 @@ def made(connection, workers):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_workers_after_opencv_has_had_threads(workers):
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(target=made, args=(theirs, workers))
+    process = multiprocessing.get_context("spawn").Process(target=made, args=(theirs, workers))
     process.start()
     try:
         assert ours.poll(120), "a worker waits for threads that are not there"

@@ -270,12 +270,13 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     assert train(Discs(), folder, plan, resume=True).steps == 15
 
 
+class Broken(Discs):
+    def batch(self, step):
+        raise KizuError("the data set is gone; bring it back")
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_one_clear_line_from_a_worker(tmp_path, workers):
-    class Broken(Discs):
-        def batch(self, step):
-            raise KizuError("the data set is gone; bring it back")
-
     with pytest.raises(KizuError) as error:
         train(Broken(), tmp_path / "run", Plan(steps=5, **QUICK | {"workers": workers}))
     assert str(error.value) == "the data set is gone; bring it back"

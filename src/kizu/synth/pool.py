@@ -46,7 +46,7 @@ def pool(work: Work, shards: list[int], workers: int, tell: Callable[[int], None
     Raises:
         KizuError: what a worker raised; a worker that was killed; work that cannot be handed to a process.
     """
-    context = _context()
+    processes = context()
     try:
         job = pickle.dumps(work)
     except Exception as error:
@@ -55,7 +55,7 @@ def pool(work: Work, shards: list[int], workers: int, tell: Callable[[int], None
     try:
         while waiting or crew:
             while waiting and len(crew) < workers:
-                crew.append(_Worker(context, job, waiting.popleft()))
+                crew.append(_Worker(processes, job, waiting.popleft()))
             for pipe in connection.wait([worker.pipe for worker in crew]):
                 worker = next(worker for worker in crew if worker.pipe is pipe)
                 word = worker.hear()
@@ -136,7 +136,7 @@ class _Worker:
 def _serve(pipe: connection.Connection, job: bytes) -> None:
     """The life of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         work = pickle.loads(job)
         for shard in iter(pipe.recv, None):
@@ -149,13 +149,17 @@ def _serve(pipe: connection.Connection, job: bytes) -> None:
         pipe.send(traceback.format_exc())
 
 
-def _end_with_parent() -> None:
-    """End this process at once when the one that started it is gone: killed, its workers get no signal."""
-    connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
+def end_with_parent() -> None:
+    """From now on this process ends at once when the one that started it is gone: killed, its workers get no signal."""
+
+    def wait() -> None:
+        connection.wait([multiprocessing.parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
-def _context() -> Any:
+def context() -> Any:
     """Fork from a server that has loaded what this process has of Kizu; start from nothing where there is no fork."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")

@@ -16,6 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from kizu.core.errors import KizuError
 from kizu.pretrain.nets.task import Task
+from kizu.synth.engine import keep_memory
+from kizu.synth.pool import check_start, context, end_with_parent
 
 _AHEAD = 4  # batches that each worker holds ready
 
@@ -30,6 +32,8 @@ def batches(task: Task, start: int, end: int | None, workers: int, pin: bool) ->
     Raises:
         KizuError: a batch that cannot be made, with the line that :meth:`Task.batch` gives; or a process has died.
     """
+    if workers:
+        check_start()
     loader = DataLoader(
         _Steps(task),
         batch_size=None,
@@ -37,14 +41,13 @@ def batches(task: Task, start: int, end: int | None, workers: int, pin: bool) ->
         num_workers=workers,
         collate_fn=_same,
         worker_init_fn=_one_thread,
+        # Forked from here, a worker would wait for ever for threads of OpenCV or torch that a fork does not take along.
+        multiprocessing_context=context() if workers else None,
         prefetch_factor=_AHEAD if workers else None,
         pin_memory=pin,
     )
     try:
-        # A process that is forked while OpenCV has threads would wait for them for ever: there are none meanwhile.
-        with _narrow():
-            line = iter(loader)
-        for made in line:
+        for made in loader:
             if isinstance(made, _Failure):
                 raise KizuError(made.reason)
             yield made
@@ -83,11 +86,8 @@ def _same(batch: Any) -> Any:
 
 @contextlib.contextmanager
 def _narrow() -> Iterator[None]:
-    """OpenCV with one thread: the cores are for the training. Workers are born so, and must not set it again."""
+    """OpenCV with one thread: the cores are for the training."""
     before = cv2.getNumThreads()
-    if before == 1:
-        yield
-        return
     cv2.setNumThreads(1)
     try:
         yield
@@ -96,8 +96,7 @@ def _narrow() -> Iterator[None]:
 
 
 def _one_thread(worker: int) -> None:
-    from kizu.synth.engine import keep_memory
-
+    end_with_parent()
     torch.set_num_threads(1)
     threadpool_limits(1)
     keep_memory()
