@@ -3,6 +3,11 @@
     uv run python bench/fewshot.py                 # magnetic_tile, neu_seg_dedup, bsdata; 1 and 5 shots, 5 seeds
     uv run python bench/fewshot.py --split val     # while developing: nothing is ever chosen on test
     uv run python bench/fewshot.py --speed         # seconds of a fit and images a second, on a quiet machine
+    uv run python bench/fewshot.py --split val --members filters --out FILE   # a part of the scorer alone
+
+``--members``: ``filters`` are the three members on the filter bank, ``net`` is the fourth, which sees the network too,
+``all`` is what Kizu ships. With ``--split val`` inspectors are measured on ``val`` and a third of the groups of
+``train``, and fitted to the other two thirds.
 
 Each class is fitted alone (the support holds that class), then all classes of a set at once (``all``). Good pictures
 of ``train`` are given where a set has them. Every test picture is scored: those of the class, those of other classes
@@ -23,14 +28,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from common_sets import halves
 
 from kizu.core.dataset import Dataset
 from kizu.core.files import write_text
 from kizu.core.run import Skips, progress
 from kizu.evaluation.evaluate import evaluate
 from kizu.fewshot import inspector as inspector_module
-from kizu.fewshot.features import VERSION, describe
+from kizu.fewshot.features import describe
 from kizu.fewshot.fit import fit_fewshot
+from kizu.fewshot.mix import CANDIDATES, Mix
+from kizu.fewshot.network import VERSION, identity, look
 from kizu.fewshot.support import choose_support
 from kizu.inspection.predict import predict_dataset
 from kizu.synth.line import product_line
@@ -45,19 +53,27 @@ FIGURES = {
 }
 
 
+_FILTERS = ((1 / 3, 1 / 3, 1 / 3, 0.0), (0.0, 0.5, 0.5, 0.0), (0.0, 0.0, 1.0, 0.0))
+MEMBERS = {
+    "all": CANDIDATES,
+    "filters": [Mix(weights, blur) for blur in (0.0, 1.0, 2.0) for weights in _FILTERS],
+    "net": [Mix((0.0, 0.0, 0.0, 1.0), blur) for blur in (0.0, 1.0, 2.0)],
+}
+
+
 class _OneImage:
     """Features of the image at hand, shared by all inspectors that look at it."""
 
-    def __init__(self):
-        self.image, self.tiles = None, []
+    def __init__(self, features):
+        self.features, self.image, self.tiles = features, None, []
 
     def __call__(self, image: np.ndarray):
         if image is not self.image:
-            self.image, self.tiles = image, list(describe(image))
+            self.image, self.tiles = image, list(self.features(image))
         return iter(self.tiles)
 
 
-def fits(data: Dataset, shots: int, seeds: int, alarms: float) -> list[dict]:
+def fits(data: Dataset, shots: int, seeds: int, alarms: float, members: str) -> list[dict]:
     """One inspector for each class and seed, and one for all classes and each seed, with the seconds that it took."""
     groups = [[name] for name in data.names] + ([list(data.names)] if len(data.names) > 1 else [])
     out = []
@@ -65,16 +81,21 @@ def fits(data: Dataset, shots: int, seeds: int, alarms: float) -> list[dict]:
         for seed in range(seeds):
             began = time.perf_counter()
             support = choose_support(data, classes, shots, None, seed, Skips(strict=True), alarms)
-            model, _ = fit_fewshot(support, alarms, seed)
-            row = {"classes": classes, "seed": seed, "model": model, "fit_s": time.perf_counter() - began}
+            model, _ = fit_fewshot(support, alarms, seed, candidates=MEMBERS[members])
+            row = {
+                "classes": classes,
+                "seed": seed,
+                "members": members,
+                "model": model,
+                "fit_s": time.perf_counter() - began,
+            }
             out.append(row | {"labelled": len(support.labelled), "clean": len(support.clean)})
     return out
 
 
 def predictions(test: Dataset, rows: list[dict], title: str) -> None:
     """Fill each row with its predictions (score maps as float16 in memory); the first row's seconds stand for all."""
-    shared = _OneImage()
-    inspector_module.describe = shared
+    inspector_module.describe, inspector_module.look = _OneImage(describe), _OneImage(look)
     samples, seconds = [[] for _ in rows], []
     with progress(title, len(test)) as step:
         for sample in test:
@@ -87,7 +108,7 @@ def predictions(test: Dataset, rows: list[dict], title: str) -> None:
                 scores = partial(np.asarray, maps.astype(np.float16), np.float32)
                 samples[k].append(sample.replace(instances=instances, score_map=scores))
             step()
-    inspector_module.describe = describe
+    inspector_module.describe, inspector_module.look = describe, look
     for row, mine in zip(rows, samples, strict=True):
         row["predictions"] = Dataset(mine, row["model"].names, {"card": {"data": row["model"].card.data}})
         row["predict_s"] = statistics.median(seconds)
@@ -102,7 +123,7 @@ def measure(row: dict, test: Dataset) -> list[dict]:
         record = {"class": name, "fitted": kind, "seed": row["seed"]}
         for title, (group, figure) in FIGURES.items():
             record[title] = result.figure(group, figure, name).value
-        out.append(record | {key: row[key] for key in ("fit_s", "predict_s", "labelled", "clean")})
+        out.append(record | {key: row[key] for key in ("members", "fit_s", "predict_s", "labelled", "clean")})
     return out
 
 
@@ -127,9 +148,11 @@ def table(records: list[dict]) -> str:
     """Markdown: mean and deviation over seeds for each class, and the mean over the classes of a set."""
     lines = ["| set | class | fitted | shots | " + " | ".join(FIGURES) + " |"]
     lines.append("|" + "---|" * (4 + len(FIGURES)))
-    keys = sorted({(r["set"], r["fitted"], r["shots"]) for r in records}, key=lambda k: (SETS.index(k[0]), k[1:]))
+    named = ("set", "fitted", "shots", "members")
+    keys = sorted({tuple(r[n] for n in named) for r in records}, key=lambda k: (SETS.index(k[0]), k[1:]))
     for key in keys:
-        mine = [r for r in records if (r["set"], r["fitted"], r["shots"]) == key]
+        mine = [r for r in records if tuple(r[n] for n in named) == key]
+        fitted = key[1] if key[3] == "all" else f"{key[1]}, {key[3]} only"
         names = list(dict.fromkeys(r["class"] for r in mine))
         rows = {name: [r for r in mine if r["class"] == name] for name in names}
         rows |= {"**mean**": mine} if len(names) > 1 else {}
@@ -141,7 +164,7 @@ def table(records: list[dict]) -> str:
                     seeds[r["seed"]] += [100 * r[title]] if r[title] is not None else []
                 means = [np.mean(values) for values in seeds.values() if values]
                 cells.append(f"{np.mean(means):.1f} ± {np.std(means):.1f}" if means else "–")
-            lines.append(f"| {key[0]} | {name} | {key[1]} | {key[2]} | {' | '.join(cells)} |")
+            lines.append(f"| {key[0]} | {name} | {fitted} | {key[2]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -152,6 +175,7 @@ def main() -> None:
     parser.add_argument("--shots", nargs="+", type=int, default=[5, 1])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--split", default="test", choices=["test", "val"])
+    parser.add_argument("--members", nargs="+", default=["all"], choices=list(MEMBERS), help="parts of the scorer")
     parser.add_argument("--false-alarms", type=float, default=0.05)
     parser.add_argument("--limit", type=int, help="at most so many pictures of the split (developing)")
     parser.add_argument("--speed", action="store_true", help="measure the speed alone (on a quiet machine)")
@@ -163,17 +187,18 @@ def main() -> None:
         result["speed"] = speed() | {"command": "uv run python bench/fewshot.py --speed", "cores": os.cpu_count()}
     for name in [] if args.speed else args.sets:
         data = Dataset.open(args.data / name)
-        train, test = data.split("train"), data.split(args.split)
+        train, test = halves(data, args.split)
         if args.limit and len(test) > args.limit:
             test = test[np.linspace(0, len(test) - 1, args.limit).astype(int)]
         for shots in args.shots:
-            rows = fits(train, shots, args.seeds, args.false_alarms)
+            rows = [r for part in args.members for r in fits(train, shots, args.seeds, args.false_alarms, part)]
             predictions(test, rows, f"{name}, {shots} shots")
             records = [{"set": name, "shots": shots} | record for row in rows for record in measure(row, test)]
             # What other runs measured is kept; a set and number of shots that was measured again is replaced.
             now = earlier(args.out, setting)
-            kept = [r for r in now["records"] if (r["set"], r["shots"]) != (name, shots)]
-            result = now | {"records": kept + records, "setting": setting, "features": VERSION}
+            again = {(name, shots, part) for part in args.members}
+            kept = [r for r in now["records"] if (r["set"], r["shots"], r["members"]) not in again]
+            result = now | {"records": kept + records, "setting": setting, "features": VERSION, "network": identity()}
             write(args.out, result | {"command": "uv run python bench/fewshot.py"})
     write(args.out, result)
     print(table(result["records"]))
@@ -182,12 +207,15 @@ def main() -> None:
 
 
 def earlier(path: Path, setting: dict) -> dict:
-    """What earlier runs measured; figures of another setting or other features are never mixed in."""
+    """What earlier runs measured; figures of another setting, other features or another network are never mixed in."""
     if not path.exists():
         return {"records": []}
     result = json.loads(path.read_text())
-    if result.get("setting", setting) != setting or result.get("features", VERSION) != VERSION:
-        raise SystemExit(f"{path} holds figures of another setting ({result['setting']}); name another --out")
+    mine = {"setting": setting, "features": VERSION, "network": identity()}
+    if any(result.get(key, value) != value for key, value in mine.items()):
+        raise SystemExit(
+            f"{path} holds figures of another setting or network ({result['setting']}); name another --out"
+        )
     return result
 
 
