@@ -7,8 +7,10 @@ from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.fewshot import cells
 from kizu.fewshot.cells import balanced, coverage, gather, to_cells, to_pixels
-from kizu.fewshot.features import STRIDE
+from kizu.fewshot.features import STRIDE, channels
+from kizu.fewshot.network import width
 from kizu.inspection.tiling import plan
+from kizu.models.session import STRIDES
 
 SIZE = (40, 60)
 
@@ -23,7 +25,10 @@ def things(*boxes, size=SIZE):
 
 @pytest.fixture
 def places(monkeypatch):
-    """Features are the cells' own rows and columns, so that a gathered row says which cell it is."""
+    """Features are the cells' own rows and columns, so that a gathered row says which cell it is.
+
+    The network's maps are the middles of their cells in pixels, which bilinear interpolation gives back.
+    """
 
     def where(image):
         for tile in plan(image.shape[:2], STRIDE):
@@ -32,12 +37,25 @@ def places(monkeypatch):
             full[tile.inner] = np.stack([rows, columns], -1)
             yield tile, full
 
+    def sight(image):
+        for tile in plan(image.shape[:2], STRIDE):
+            maps = []
+            for stride in STRIDES:
+                y, x = (np.arange(-(-(p.stop - p.start) // stride)) * stride + p.start for p in tile.pixels)
+                maps.append(np.stack(np.meshgrid(y, x, indexing="ij")).astype(np.float32) + (stride - 1) / 2)
+            yield tile, maps
+
     monkeypatch.setattr(cells, "describe", where)
+    monkeypatch.setattr(cells, "look", sight)
 
     def picked(instances, classes, size=SIZE, seed=0):
         image = np.zeros((*size, 3), np.uint8)
-        rows, labels, weights = gather(image, instances, classes, np.random.default_rng(seed))
-        assert len(rows) == len(labels) == len(weights)
+        rows, seen, labels, weights = gather(image, instances, classes, np.random.default_rng(seed))
+        assert len(rows) == len(seen) == len(labels) == len(weights)
+        # The middle of cell k lies at pixel 2 k + 0.5; maps stay constant beyond the middle of their last cell.
+        for k, stride in enumerate(STRIDES):
+            inside = ((rows * 2 >= stride) & (rows * 2 < np.array(size) - stride)).all(1)
+            assert np.allclose(seen[inside, 2 * k : 2 * k + 2], 2 * rows[inside] + 0.5)
         return [tuple(row) for row in rows.astype(int).tolist()], labels, weights
 
     return picked
@@ -156,12 +174,9 @@ def test_large_pictures_give_a_limited_number_of_different_cells(places):
 def test_real_features_come_in_the_same_order():
     image = np.zeros((*SIZE, 3), np.uint8)
     image[10:20, 10:20] = 200
-    rows, labels, _ = gather(image, things((0, 10, 10, 20, 20)), 1, np.random.default_rng(0))
-    grey = cells.describe(image)
-    width = next(grey)[1].shape[-1]
-    assert rows.shape == (len(labels), width)
-    from kizu.fewshot.features import channels
-
+    rows, seen, labels, _ = gather(image, things((0, 10, 10, 20, 20)), 1, np.random.default_rng(0))
+    assert rows.shape == (len(labels), 2 * len(channels()))
+    assert seen.shape == (len(labels), width())
     values = rows[:, channels().index("grey")]
     assert values[labels == 1].min() > 0.3
     assert np.median(values[labels == 0]) < 0.01

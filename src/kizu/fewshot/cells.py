@@ -7,6 +7,7 @@ import numpy as np
 
 from kizu.core.instances import Instances
 from kizu.fewshot.features import STRIDE, describe
+from kizu.fewshot.network import at, look
 
 _PER_CLASS = 1500  # cells of a class taken from an image
 _BACKGROUND = 2000
@@ -46,15 +47,15 @@ def coverage(instances: Instances, classes: int, size: tuple[int, int]) -> np.nd
 
 def gather(
     image: np.ndarray, instances: Instances, classes: int, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Labelled cells of one image.
 
     A cell belongs to a class if the class covers at least half of it; where a defect is too small for that, its
     most covered cells stand for it. Cells that are covered in part otherwise, or by other classes, are left out.
 
     Returns:
-        rows float32 (N, F), labels int64 (N,) with 0 = background, weights float64 (N,): an image's background weighs
-        1 in all, and so does each of its classes.
+        rows float32 (N, F) of the filter bank, seen float32 (N, M) of the network, labels int64 (N,) with 0 =
+        background, weights float64 (N,): an image's background weighs 1 in all, and so does each of its classes.
     """
     covered = coverage(instances, classes, image.shape[:2])
     labels = np.where(covered.max(0) > 0, -1, 0)
@@ -73,13 +74,13 @@ def gather(
             places = random.choice(places, limit, replace=False)
         chosen.flat[places] = True
         weight.flat[places] = 1.0 / max(len(places), 1)
-    rows, out_labels, weights = [], [], []
-    for tile, features in describe(image):
+    parts = []
+    for (tile, features), (_, maps) in zip(describe(image), look(image), strict=True):
         here = chosen[tile.cells]
-        rows.append(tile.core(features)[here])
-        out_labels.append(labels[tile.cells][here])
-        weights.append(weight[tile.cells][here])
-    return np.concatenate(rows), np.concatenate(out_labels), np.concatenate(weights)
+        y, x = np.nonzero(here)
+        seen = at(maps, y + tile.inner[0].start, x + tile.inner[1].start)
+        parts.append((tile.core(features)[here], seen, labels[tile.cells][here], weight[tile.cells][here]))
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
 def balanced(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:

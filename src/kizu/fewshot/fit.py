@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -18,7 +18,8 @@ from kizu.fewshot.cells import balanced, gather, to_cells
 from kizu.fewshot.features import channels
 from kizu.fewshot.holdout import changed_copy, folds, lost_classes, truth_of
 from kizu.fewshot.inspector import FewShotInspector, member_maps, mixed
-from kizu.fewshot.mix import choose_mix
+from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix
+from kizu.fewshot.network import NAME, identity, width
 from kizu.fewshot.scorer import Scorer
 from kizu.fewshot.support import Support
 from kizu.inspection.calibrate import Expected, choose_outline, choose_rule, class_share, needed_clean
@@ -33,7 +34,8 @@ _NEVER = np.float16(-30)  # log odds that no threshold reaches
 class _Cells:
     """Labelled cells of one picture; ``label`` 0 is background."""
 
-    rows: np.ndarray
+    rows: np.ndarray  # of the filter bank
+    seen: np.ndarray  # of the network
     labels: np.ndarray
     weights: np.ndarray
 
@@ -44,6 +46,7 @@ def fit_fewshot(
     seed: int = 0,
     skips: Skips | None = None,
     step: Callable[[], None] = lambda: None,
+    candidates: Sequence[Mix] = CANDIDATES,
 ) -> tuple[FewShotInspector, list[Expected]]:
     """Fit an inspector to a few labelled pictures.
 
@@ -57,14 +60,17 @@ def fit_fewshot(
         seed: of the random choices.
         skips: notes good pictures that cannot be read.
         step: called after each of :func:`steps`.
+        candidates: mixtures of the scorer's members to choose among, see :func:`choose_mix`.
 
     Raises:
-        KizuError: a labelled picture cannot be read, or no labelled pixel is left.
+        KizuError: the network's files are missing or damaged, a labelled picture cannot be read, or no labelled pixel
+            is left.
     """
     classes, skips = len(support.names), skips or Skips()
     known = set(range(classes))
     share = class_share(false_alarms, classes)
     random = generator(seed, Stream.SCORER)
+    identity()  # a network that is missing or damaged is said at once, not of the first picture
 
     def cells_of(sample: Sample, instances: Instances) -> _Cells:
         cells = _Cells(*gather(sample.image, instances, classes, random))
@@ -82,7 +88,8 @@ def fit_fewshot(
     def scorer_of(parts: list[_Cells]) -> Scorer:
         labels = np.concatenate([part.labels for part in parts])
         weights = balanced(labels, np.concatenate([part.weights for part in parts]))
-        return Scorer.fit(np.concatenate([part.rows for part in parts]), labels, weights, classes, _TREES, seed)
+        rows, seen = (np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "seen"))
+        return Scorer.fit(rows, seen, labels, weights, classes, _TREES, seed)
 
     missing = [n for k, n in enumerate(support.names) if not any((c.labels == k + 1).any() for c in labelled)]
     if missing:
@@ -111,7 +118,8 @@ def fit_fewshot(
                 image, truth = changed_copy(image, truth)
                 held_out.append((member_maps(image, within, classes).astype(np.float16), truth, shown[i]))
             step()
-    mixes = [choose_mix([_on_cells(m, t, k) for m, t, judged in held_out if k in judged]) for k in range(classes)]
+    unseen = [[_on_cells(m, t, k) for m, t, judged in held_out if k in judged] for k in range(classes)]
+    mixes = [choose_mix(pairs, candidates) for pairs in unseen]
     pairs: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(classes)]
     for members, truth, judged in held_out:
         odds = mixed(members, mixes, truth.shape[1:])
@@ -120,8 +128,9 @@ def fit_fewshot(
             pairs[k].append((np.where(truth[classes], _NEVER, odds[k]).astype(np.float16), truth[k]))
     outlines = [choose_outline(_areas(support.labelled, k), pairs[k]) for k in range(classes)]
     regions: list[list[list[tuple[float, int]]]] = [[] for _ in range(classes)]
+    asked = any(mix.asks_network for mix in mixes)
     for sample, fold in zip(clean, clean_fold_of, strict=True):
-        odds = mixed(member_maps(sample.image, judges[fold], classes), mixes, sample.size)
+        odds = mixed(member_maps(sample.image, judges[fold], classes, asked), mixes, sample.size)
         for k, outline in enumerate(outlines):
             regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outline.regions(odds[k])])
         step()
@@ -139,7 +148,7 @@ def steps(support: Support) -> int:
 
 
 def _on_cells(members: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
-    """Member maps (3, h, w) and truth bool (h, w) of one class on the grid of cells, other classes' cells set to
+    """Member maps (4, h, w) and truth bool (h, w) of one class on the grid of cells, other classes' cells set to
     never."""
     own, other = (to_cells(truth[k]) for k in (label, -1))
     return np.where(other > 0, _NEVER, members[:, label]), own >= min(0.5, max(float(own.max()), 1e-6))
@@ -187,12 +196,13 @@ def _card(
     return Card(
         kind="fewshot",
         architecture=f"filter bank of {len(channels())} channels at stride 2, twice (raw and against the picture's own "
-        f"median); two forests of {_TREES} trees and a logistic regression; regions with two thresholds",
+        f"median), and {width()} channels of {NAME}; two forests of {_TREES} trees and two logistic regressions; "
+        "regions with two thresholds",
         classes=list(support.names),
         preprocessing={
             "input": "uint8 RGB at native size",
             "tiles": "above 1024 px, seamless",
-            "weights": "none needed",
+            "weights": "{name}, SHA-256 {sha256}".format(**identity()),
         },
         thresholds={name: round(rule.region, 6) for name, rule in zip(support.names, rules, strict=True)},
         threshold_method=method,

@@ -1,8 +1,9 @@
-"""The few-shot inspector: weight-free features, a scorer fitted in seconds, calibrated rules."""
+"""The few-shot inspector: filters and a network's maps, a scorer fitted in seconds, calibrated rules."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,25 +13,38 @@ from kizu.core.errors import KizuError
 from kizu.core.inspector import Inspector
 from kizu.core.instances import Instances
 from kizu.fewshot.cells import to_pixels
-from kizu.fewshot.features import STRIDE, VERSION, channels, describe
-from kizu.fewshot.mix import Mix
+from kizu.fewshot.features import STRIDE, channels, describe
+from kizu.fewshot.mix import MEMBERS, Mix
+from kizu.fewshot.network import VERSION, identity, look, width
 from kizu.fewshot.scorer import Scorer
 from kizu.inspection.regions import Rule, decide
 
 
-def member_maps(image: np.ndarray, scorer: Scorer, classes: int) -> np.ndarray:
-    """Log odds float32 (3, C, h, w) by member and class on the grid of cells of a uint8 (H, W, 3) RGB image."""
+def member_maps(image: np.ndarray, scorer: Scorer, classes: int, network: bool = True) -> np.ndarray:
+    """Log odds by member and class on the grid of cells.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        network: False = the network is not run and its member says 0, for mixtures that do not ask it.
+
+    Returns:
+        float32 (4, C, h, w).
+    """
     height, width = image.shape[:2]
-    cells = np.zeros((3, classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
-    for tile, features in describe(image):
+    cells = np.zeros((MEMBERS, classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
+    views = look(image) if network else repeat((None, None))
+    for (tile, features), (_, maps) in zip(describe(image), views, strict=network):
         core = tile.core(features)
-        odds = scorer.score(core.reshape(-1, core.shape[-1]))
-        cells[(..., *tile.cells)] = odds.transpose(1, 2, 0).reshape(3, classes, *core.shape[:2])
+        sums = None
+        if maps is not None:
+            sums = tile.core(scorer.project(maps, features.shape[:2])).reshape(-1, classes + 1)
+        odds = scorer.score(core.reshape(-1, core.shape[-1]), sums)
+        cells[(..., *tile.cells)] = odds.transpose(1, 2, 0).reshape(MEMBERS, classes, *core.shape[:2])
     return cells
 
 
 def mixed(members: np.ndarray, mixes: list[Mix], size: tuple[int, int]) -> np.ndarray:
-    """Member maps (3, C, h, w) mixed and brought to pixels: log odds float32 (C, height, width)."""
+    """Member maps (4, C, h, w) mixed and brought to pixels: log odds float32 (C, height, width)."""
     layers = [mix.apply(members[:, k]) for k, mix in enumerate(mixes)]
     return np.stack([to_pixels(layer, size) for layer in layers])
 
@@ -54,12 +68,14 @@ class FewShotInspector(Inspector):
 
     def inspect(self, image: np.ndarray, min_score: float = 0.5) -> tuple[Instances, np.ndarray]:
         """Instances (strongest first) and score maps float32 (C, H, W) of one uint8 (H, W, 3) RGB image."""
-        members = member_maps(image, self.scorer, len(self.rules))
+        asked = any(mix.asks_network for mix in self.mixes)
+        members = member_maps(image, self.scorer, len(self.rules), asked)
         return decide(mixed(members, self.mixes, image.shape[:2]), self.rules, min_score)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         return self.scorer.arrays, {
             "features": VERSION,
+            "network": identity(),
             "mixes": [asdict(mix) for mix in self.mixes],
             "rules": [asdict(rule) for rule in self.rules],
         }
@@ -67,10 +83,24 @@ class FewShotInspector(Inspector):
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], settings: dict[str, Any], card: Card) -> FewShotInspector:
         if settings.get("features") != VERSION:
-            raise KizuError(f"fitted to features {settings.get('features')!r}, and this Kizu makes {VERSION!r}")
+            raise KizuError(
+                f"fitted to features {settings.get('features')!r}, and this Kizu makes {VERSION!r}; fit again"
+            )
+        fitted, ships = settings["network"], identity()
+        if fitted != ships:
+            raise KizuError(
+                f"fitted to {fitted['name']} of {fitted['sha256'][:12]}, and this Kizu ships {ships['name']} of "
+                f"{ships['sha256'][:12]}; fit again"
+            )
         mixes = [Mix(tuple(mix["weights"]), mix["blur"]) for mix in settings["mixes"]]
         rules = [Rule(**rule) for rule in settings["rules"]]
-        count, width = len(card.classes), 2 * len(channels())
-        if not len(rules) == len(mixes) == len(arrays["bias"]) - 1 == count or len(arrays["mean"]) != width:
-            raise KizuError(f"{count} classes and {width} features a cell are expected, and its parts have others")
-        return cls(card, Scorer(arrays), mixes, rules)
+        scorer = Scorer(arrays)
+        count, expected = len(card.classes), (2 * len(channels()), width())
+        if not len(rules) == len(mixes) == len(arrays["bias"]) - 1 == count or scorer.channels != expected:
+            raise KizuError(
+                f"{count} classes, {expected[0]} features of filters and {expected[1]} of the network are expected, "
+                "and its parts have others"
+            )
+        if any(len(mix.weights) != MEMBERS for mix in mixes):
+            raise KizuError(f"a mixture of {MEMBERS} members is expected, and it has another")
+        return cls(card, scorer, mixes, rules)

@@ -7,6 +7,7 @@ well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -24,23 +25,31 @@ class Mix:
     weights: tuple[float, ...]
     blur: float
 
+    @property
+    def asks_network(self) -> bool:
+        """Whether the member that sees the network has a say."""
+        return self.weights[-1] != 0
+
     def apply(self, members: np.ndarray) -> np.ndarray:
         """Member log odds float (M, h, w) of one class to one map float32 (h, w)."""
         mixed = np.tensordot(np.array(self.weights, np.float32), np.asarray(members, np.float32), 1)
         return cv2.GaussianBlur(mixed, (0, 0), self.blur) if self.blur else mixed
 
 
-EVEN = Mix((1 / 3, 1 / 3, 1 / 3), 0.0)
-_WEIGHTS = (EVEN.weights, (0.0, 0.5, 0.5), (0.0, 0.0, 1.0))
+# Linear model, forest on all, forest on own, linear model with the network.
+EVEN = Mix((1 / 4, 1 / 4, 1 / 4, 1 / 4), 0.0)
+MEMBERS = len(EVEN.weights)
+_WEIGHTS = (EVEN.weights, (1 / 3, 1 / 3, 1 / 3, 0.0), (0.0, 0.5, 0.5, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0))
 CANDIDATES = [Mix(weights, blur) for blur in (0.0, 1.0, 2.0) for weights in _WEIGHTS]
 
 
-def choose_mix(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Mix:
+def choose_mix(pairs: list[tuple[np.ndarray, np.ndarray]], candidates: Sequence[Mix] = CANDIDATES) -> Mix:
     """The mixture of the best pooled IoU on held-out supports.
 
     Args:
         pairs: (member log odds (M, h, w), truth bool (h, w)) of each held-out support, on the grid of cells.
+        candidates: the first stands unless another is clearly better.
     """
-    scores = {mix: best_level([(mix.apply(members), truth) for members, truth in pairs])[1] for mix in CANDIDATES}
+    scores = {mix: best_level([(mix.apply(members), truth) for members, truth in pairs])[1] for mix in candidates}
     best = max(scores, key=scores.get)
-    return best if scores[best] > _MARGIN * scores[EVEN] else EVEN
+    return best if scores[best] > _MARGIN * scores[candidates[0]] else candidates[0]

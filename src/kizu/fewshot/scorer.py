@@ -1,8 +1,9 @@
-"""A pixel scorer that is fitted in seconds: two forests and a linear model, mixed as log odds.
+"""A pixel scorer that is fitted in seconds: two forests and two linear models, mixed as log odds.
 
-One forest (extremely randomised trees, Geurts et al., 2006) sees all features, the other only how unusual a cell is on
-its own picture; the multinomial logistic regression keeps the order beyond what the forests have seen. All are fitted
-by scikit-learn and kept as plain arrays.
+Three members see the filter bank. One forest (extremely randomised trees, Geurts et al., 2006) sees all of it, the
+other only how unusual a cell is on its own picture; a multinomial logistic regression keeps the order beyond what the
+forests have seen. The fourth is a logistic regression on the filter bank and the maps of the network together. All are
+fitted by scikit-learn and kept as plain arrays.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import numpy as np
 from kizu.core.errors import KizuError
 from kizu.core.jit import jit
 from kizu.core.seeds import Stream, generator
+from kizu.fewshot.network import project
 
 _FOREST_FLOOR = 0.005  # a share that no leaf vote is trusted beyond
 _LINEAR_LIMIT = 8.0  # log odds
 _LINEAR_ROWS = 12_000
+# Inverse strengths of the penalties. The network's maps are many and its cells few: it takes a far stronger one.
+_C, _C_NETWORK = 0.05, 0.003
 _CLIP = 8.0  # standard deviations
 _CHUNK = 16_384
 
@@ -45,12 +49,10 @@ def _vote(rows, features, thresholds, left, right, values, roots, out):  # pragm
 
 
 @jit
-def _linear(rows, mean, scale, weight, bias, out):  # pragma: no cover (compiled)
-    """Softmax shares of a linear model on standardised, clipped features: out float32 (N, K)."""
+def _linear(rows, mean, scale, weight, out):  # pragma: no cover (compiled)
+    """Softmax shares of a linear model on standardised, clipped features: out float32 (N, K) begins as its bias."""
     classes = out.shape[1]
     for i in range(rows.shape[0]):
-        for k in range(classes):
-            out[i, k] = bias[k]
         for f in range(rows.shape[1]):
             value = min(max((rows[i, f] - mean[f]) / scale[f], np.float32(-_CLIP)), np.float32(_CLIP))
             for k in range(classes):
@@ -66,13 +68,15 @@ def _linear(rows, mean, scale, weight, bias, out):  # pragma: no cover (compiled
 
 @dataclass
 class Scorer:
-    """Log odds of each defect class against everything else, for rows of features, by three members.
+    """Log odds of each defect class against everything else, for cells, by four members.
 
     Attributes:
         arrays: for each of the forests ``all`` and ``own``: ``feature`` int16, ``threshold`` float32,
             ``left``/``right`` int32 (-1 = leaf), ``value`` float32 (nodes, K), ``root`` int32, as ``all.feature`` ...;
             for the linear model ``mean``, ``scale`` float32 (F,), ``weight`` float32 (F, K), ``bias`` float32 (K,); K
-            = classes + 1, background first.
+            = classes + 1, background first; for the linear model with the network ``network.weight`` float32
+            (F + M, K), for the same standardised features and the M channels of the maps as they are, and
+            ``network.bias`` float32 (K,).
     """
 
     arrays: dict[str, np.ndarray]
@@ -81,7 +85,9 @@ class Scorer:
         """Compiled code does not check its indices, and a file may be damaged: what does not fit raises KizuError."""
         a = self.arrays
         features, outputs = a["weight"].shape
-        sound = a["mean"].shape == a["scale"].shape == (features,) and a["bias"].shape == (outputs,)
+        sound = a["mean"].shape == a["scale"].shape == (features,)
+        sound &= a["bias"].shape == a["network.bias"].shape == (outputs,)
+        sound &= a["network.weight"].shape[1:] == (outputs,) and len(a["network.weight"]) >= features
         sound &= all(np.isfinite(values).all() for values in a.values())
         for name in ("all", "own"):
             feature, left, right, root = (a[f"{name}.{key}"] for key in ("feature", "left", "right", "root"))
@@ -97,12 +103,20 @@ class Scorer:
 
     @classmethod
     def fit(
-        cls, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, trees: int, seed: int
+        cls,
+        rows: np.ndarray,
+        seen: np.ndarray,
+        labels: np.ndarray,
+        weights: np.ndarray,
+        classes: int,
+        trees: int,
+        seed: int,
     ) -> Scorer:
         """Fit to labelled cells.
 
         Args:
-            rows: float32 (N, F); the second half of the features are deviations from the picture's own median.
+            rows: float32 (N, F), the filter bank; the second half are deviations from the picture's own median.
+            seen: float32 (N, M), the maps of the network.
             labels: int (N,), 0 = background, 1 .. classes.
             weights: float (N,), positive, of mean 1.
             classes: number of defect classes.
@@ -119,58 +133,110 @@ class Scorer:
             )
             forest.fit(rows[:, first:], labels, weights)
             arrays |= {f"{name}.{key}": values for key, values in _flatten(forest, classes + 1, first).items()}
-        return cls(arrays | _fit_linear(rows, labels, weights, classes, seed))
+        return cls(arrays | _fit_linear(rows, seen, labels, weights, classes, seed))
 
-    def score(self, rows: np.ndarray) -> np.ndarray:
-        """Log odds float32 (N, 3, classes) of rows float32 (N, F): of the linear model, the forest on all, and on
-        own."""
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Number of features of the filter bank, and of channels of the network, that it was fitted to."""
+        features = len(self.arrays["mean"])
+        return features, len(self.arrays["network.weight"]) - features
+
+    def project(self, maps: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+        """The network's part of the fourth member's sums, float32 (h, w, K) on a grid of ``shape`` = (h, w).
+
+        Args:
+            maps: of :func:`kizu.fewshot.network.look`.
+        """
+        return project(maps, self.arrays["network.weight"][self.channels[0] :], shape)
+
+    def score(self, rows: np.ndarray, sums: np.ndarray | None) -> np.ndarray:
+        """Log odds of cells, by each member.
+
+        Args:
+            rows: float32 (N, F), the filter bank.
+            sums: float32 (N, K) of :meth:`project`; None = the fourth member is not asked and says 0.
+
+        Returns:
+            float32 (N, 4, classes): the linear model, the forest on all, the forest on own, the linear model with the
+            network.
+        """
         rows = np.ascontiguousarray(rows, np.float32)
-        chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
+        places = [slice(i, i + _CHUNK) for i in range(0, len(rows), _CHUNK)]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            return np.concatenate(list(pool.map(self._score, chunks)))
+            parts = pool.map(lambda place: self._score(rows[place], None if sums is None else sums[place]), places)
+            return np.concatenate(list(parts))
 
-    def _score(self, rows: np.ndarray) -> np.ndarray:
+    def _score(self, rows: np.ndarray, sums: np.ndarray | None) -> np.ndarray:
         a = self.arrays
-        share = np.empty((len(rows), a["bias"].shape[0]), np.float32)
-        _linear(rows, a["mean"], a["scale"], a["weight"], a["bias"], share)
-        members = [np.clip(_log_odds(np.clip(share, 1e-6, 1 - 1e-6)), -_LINEAR_LIMIT, _LINEAR_LIMIT)]
+        shape = (len(rows), a["bias"].shape[0])
+        members = [_linear_odds(rows, a, a["weight"], np.broadcast_to(a["bias"], shape))]
         for name in ("all", "own"):
-            share = np.zeros((len(rows), a["bias"].shape[0]), np.float32)
+            share = np.zeros(shape, np.float32)
             tree = (a[f"{name}.{key}"] for key in ("feature", "threshold", "left", "right", "value", "root"))
             _vote(rows, *tree, share)
             members.append(_log_odds(np.clip(share, _FOREST_FLOOR, 1 - _FOREST_FLOOR)))
+        if sums is None:
+            members.append(np.zeros(shape, np.float32))
+        else:
+            members.append(_linear_odds(rows, a, a["network.weight"][: rows.shape[1]], sums + a["network.bias"]))
         return np.stack(members, axis=1)[:, :, 1:]
 
 
+def _linear_odds(rows: np.ndarray, arrays: dict[str, np.ndarray], weight: np.ndarray, start: np.ndarray) -> np.ndarray:
+    share = np.array(start, np.float32, order="C")
+    _linear(rows, arrays["mean"], arrays["scale"], weight, share)
+    return np.clip(_log_odds(np.clip(share, 1e-6, 1 - 1e-6)), -_LINEAR_LIMIT, _LINEAR_LIMIT)
+
+
 def _fit_linear(
-    rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, seed: int
+    rows: np.ndarray, seen: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """Multinomial logistic regression on standardised features; a class without rows gets the lowest log odds."""
+    """Both linear models; the network's channels are standardised for the fit, which their weights then hold."""
+    some = generator(seed, Stream.SCORER, 2).permutation(len(rows))[:_LINEAR_ROWS]
+    mean, scale = _moments(rows, weights)
+    standard = np.clip((rows[some] - mean) / scale, -_CLIP, _CLIP)
+    weight, bias = _logistic(standard, labels[some], weights[some], classes, _C)
+    middle, spread = _moments(seen, weights)
+    both = np.concatenate([standard, (seen[some] - middle) / spread], axis=1)
+    joint, start = _logistic(both, labels[some], weights[some], classes, _C_NETWORK)
+    joint[rows.shape[1] :] /= spread[:, None]
+    start = start - middle @ joint[rows.shape[1] :]
+    arrays = {"weight": weight, "bias": bias, "mean": mean, "scale": scale}
+    arrays |= {"network.weight": joint, "network.bias": start}
+    return {name: values.astype(np.float32) for name, values in arrays.items()}
+
+
+def _moments(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and deviation of each feature."""
+    mean = np.average(rows, axis=0, weights=weights)
+    return mean, np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights)) + 1e-6
+
+
+def _logistic(
+    rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, strength: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Multinomial logistic regression: weights (F, K) and bias (K,); a class without rows gets the lowest log odds."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    mean = np.average(rows, axis=0, weights=weights)
-    scale = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights)) + 1e-6
-    some = generator(seed, Stream.SCORER, 2).permutation(len(rows))[:_LINEAR_ROWS]
     weight, bias = np.zeros((rows.shape[1], classes + 1)), np.full(classes + 1, -_LINEAR_LIMIT)
-    present = np.unique(labels[some])
+    present = np.unique(labels)
     if len(present) == 1:
         bias[present] = 0.0
-    else:
-        linear = LogisticRegression(C=0.05, max_iter=100)
-        # On matrices so narrow, threads of the linear algebra library wait for each other far longer than they work.
-        with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred steps are plenty for an ensemble member
-            linear.fit(np.clip((rows[some] - mean) / scale, -_CLIP, _CLIP), labels[some], weights[some])
-        coefficients, intercepts = linear.coef_, linear.intercept_
-        if len(present) == 2:  # scikit-learn gives one row then: the log odds of the second class
-            coefficients = np.concatenate([-coefficients, coefficients]) / 2
-            intercepts = np.concatenate([-intercepts, intercepts]) / 2
-        weight[:, present] = coefficients.T
-        bias[present] = intercepts
-    arrays = {"weight": weight, "bias": bias, "mean": mean, "scale": scale}
-    return {name: values.astype(np.float32) for name, values in arrays.items()}
+        return weight, bias
+    linear = LogisticRegression(C=strength, max_iter=100)
+    # On matrices so narrow, threads of the linear algebra library wait for each other far longer than they work.
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred steps are plenty for an ensemble member
+        linear.fit(rows, labels, weights)
+    coefficients, intercepts = linear.coef_, linear.intercept_
+    if len(present) == 2:  # scikit-learn gives one row then: the log odds of the second class
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    weight[:, present] = coefficients.T
+    bias[present] = intercepts
+    return weight, bias
 
 
 def _within(values: np.ndarray, low: np.ndarray | int, end: int) -> bool:
