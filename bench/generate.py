@@ -46,7 +46,8 @@ def seconds(call: Callable) -> float:
 
 def part_speed(name: str, count: int, repeats: int) -> dict:
     """Pictures a second to shards, the stages apart, and the profile."""
-    from kizu.synth.engine import single_threaded, write
+    from kizu.core.threads import single_threaded
+    from kizu.synth.engine import write
     from kizu.synth.formula import presets
     from kizu.synth.formula.source import Formula
 

@@ -26,17 +26,10 @@ from kizu.pretrain.nets.loop import train
 from kizu.pretrain.nets.plan import Plan
 from kizu.pretrain.schedule import rate
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 HERE = Path(__file__).parent
 TIMES = {"seconds", "samples a second", "waiting"}
 QUICK = {"batch": 4, "lr": 1e-2, "log_every": 5, "validations": 3, "workers": 0, "precision": "float32"}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def losses(folder):

@@ -21,6 +21,7 @@ from kizu.models.store import save_weights
 for library in ("torch", "torchvision", "timm", "accelerate", "onnx", "onnxscript"):
     pytest.importorskip(library)
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 # The smallest network and the fewest steps that find a dark disc.
 BACKBONE = "timm:mobilenetv3_small_050"
 TINY = ("--mode", "detector", "--backbone", BACKBONE, "--size", 64)
@@ -29,16 +30,6 @@ TINY = ("--mode", "detector", "--backbone", BACKBONE, "--size", 64)
 @pytest.fixture(autouse=True)
 def wide(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import pytest
 
 pytest.importorskip("torch")
 
-import torch
 
 import kizu
 from kizu.core.dataset import Dataset
@@ -15,15 +14,8 @@ from kizu.models.registry import build_backbone
 from kizu.models.store import load_weights
 from kizu.pretrain.log import read_log
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 TINY = ("--size", "t", "--side", "32", "--batch", "4", "--workers", "1", "--precision", "float32", "--preset", "rcdb")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
-from threadpoolctl import threadpool_limits
-
 from kizu.core.errors import DataError, KizuError
 from kizu.core.run import Skips, progress
 from kizu.core.sample import Sample
 from kizu.core.shards import ShardWriter
+from kizu.core.threads import single_threaded
 from kizu.synth.pool import check_start, pool
 
 RESERVE = 100_000_000  # bytes that stay free on the disk
@@ -169,21 +167,6 @@ def keep_memory() -> None:
             libc = ctypes.CDLL(None)
             libc.mallopt(_MMAP_THRESHOLD, 32 << 20)  # the largest that glibc takes
             libc.mallopt(_TRIM_THRESHOLD, 128 << 20)
-
-
-@contextlib.contextmanager
-def single_threaded() -> Iterator[None]:
-    """OpenCV and the linear algebra of NumPy and SciPy on one thread: as many processes as cores do the work.
-
-    Sums are the same then on every machine, too: their order does not depend on the number of cores.
-    """
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def check_room(folder: Path, need: int, what: str) -> None:

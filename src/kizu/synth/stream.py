@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from kizu.core.errors import DataError, KizuError, optional
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
+from kizu.core.threads import opencv_single_threaded
 from kizu.synth.engine import Source, draw, keep_memory
 
 
@@ -79,13 +79,8 @@ class Stream:
             keep_memory()
         for i in self.order(*((info.id, info.num_workers) if info else (0, 1))):
             # As in the engine: sums of the same order, and one core a worker. The training itself keeps its threads.
-            before = cv2.getNumThreads()
-            cv2.setNumThreads(1)
-            try:
-                with threads.limit(limits=1):
-                    out = tensors(draw(self.source, i), i, self.amodal)
-            finally:
-                cv2.setNumThreads(before)
+            with opencv_single_threaded(), threads.limit(limits=1):
+                out = tensors(draw(self.source, i), i, self.amodal)
             yield out
 
     def __reduce__(self):

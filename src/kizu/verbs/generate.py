@@ -190,7 +190,7 @@ def _source(
 def _fit(like: Path, preset: Preset, seed: int, strict: bool) -> dict[str, Any]:
     from kizu.core.dataset import Dataset
     from kizu.core.run import Skips, progress
-    from kizu.synth.engine import single_threaded
+    from kizu.core.threads import single_threaded
     from kizu.synth.like import fit, steps
 
     data = Dataset.open(like)

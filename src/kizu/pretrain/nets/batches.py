@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import torch
 from threadpoolctl import threadpool_limits
 from torch.utils.data import DataLoader, Dataset
 
 from kizu.core.errors import KizuError
+from kizu.core.threads import opencv_single_threaded
 from kizu.pretrain.nets.task import Task
 from kizu.synth.engine import keep_memory
 from kizu.synth.pool import check_start, context, end_with_parent
@@ -74,7 +73,7 @@ class _Steps(Dataset):
 
     def __getitem__(self, step: int) -> dict[str, Any] | _Failure:
         try:
-            with _narrow():
+            with opencv_single_threaded():  # the cores are for the training
                 return self.task.batch(step)
         except KizuError as error:
             return _Failure(str(error))
@@ -82,17 +81,6 @@ class _Steps(Dataset):
 
 def _same(batch: Any) -> Any:
     return batch
-
-
-@contextlib.contextmanager
-def _narrow() -> Iterator[None]:
-    """OpenCV with one thread: the cores are for the training."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _one_thread(worker: int) -> None:
