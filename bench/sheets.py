@@ -19,6 +19,7 @@ LARGEST = 395_000  # bytes of a file
 SHEETS = {
     "industrial": (4, 12, 3),
     "line": (5, 9, 3),
+    "lines": (2, 16, 4),
     "boards": (1, 9, 3),
     "inscore": (3, 9, 3),
     "segrcdb": (1, 9, 3),

@@ -420,3 +420,17 @@ def test_polygons_of_nothing(size):
     assert Masks.from_coco([[]], size).area.tolist() == [0]
     if 0 in size:
         assert Masks.from_coco([[[0, 0, 3, 0, 3, 3]]], size).area.tolist() == [0]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_crops_there_and_back(name):
+    masks = Masks.from_dense(SHAPES[name])
+    assert Masks.from_crops([masks.crop(i) for i in range(len(masks))], masks.size) == masks
+    # A window may be wider than what lies in it.
+    assert Masks.from_crops([(mask, (0, 0)) for mask in SHAPES[name]], masks.size) == masks
+
+
+@pytest.mark.parametrize("corner", [(-1, 0), (0, -1), (7, 0), (0, 4)])
+def test_crops_beyond_the_frame(corner):
+    with pytest.raises(DataError, match="reaches beyond a frame"):
+        Masks.from_crops([(np.ones((2, 3), bool), corner)], (5, 9))
