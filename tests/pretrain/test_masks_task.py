@@ -209,7 +209,7 @@ def test_several_objectives_share_a_backbone(tmp_path, monkeypatch):
     assert page.shape[0] > page.shape[1]
     task.save(task.model, tmp_path / "w.safetensors", task.card())
     weights = load_weights(tmp_path / "w.safetensors")
-    assert {name.partition(".")[0] for name in weights.arrays} == {"backbone", "pyramid", "head"}
+    assert {name.partition(".")[0] for name in weights.arrays} == {"backbone", "pyramid", "head", "readout"}
     assert weights.architecture == "tiny"
 
 

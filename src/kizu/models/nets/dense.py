@@ -69,7 +69,11 @@ class DenseNet(nn.Module):
 
     def whole(self, images: torch.Tensor, stats: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """As :meth:`forward`, for heights and widths that are multiples of 32."""
-        values = self.head(self.pyramid(self.backbone(images, stats)))
+        return self.answers(self.backbone(images, stats))
+
+    def answers(self, maps: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """As :meth:`whole`, from the maps of the backbone."""
+        values = self.head(self.pyramid(maps))
         return values[:, : self.classes], values[:, self.classes : -2], values[:, -2:]
 
     def maps(

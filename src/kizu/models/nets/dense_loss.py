@@ -34,14 +34,15 @@ def dense_loss(
     edge = functional.binary_cross_entropy_with_logits(boundary[:, 0], maps["boundary"].float(), reduction="none")
     error = functional.smooth_l1_loss(offset, maps["offset"].float(), beta=0.1, reduction="none").sum(1)
     return {
-        "classes": _focal(logits, target, known),
+        "classes": class_loss(logits, target, known),
         "dice": _dice(logits.sigmoid() * known[:, None], target * known[:, None]),
         "boundary": 0.5 * (edge * inside).sum() / cells,
         "offset": 0.5 * (error * known * maps["weight"]).sum() / cells,
     }
 
 
-def _focal(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+def class_loss(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """The term ``classes`` of :func:`dense_loss`: log odds and shares (B, K, h, w), known (B, h, w) 0 or 1."""
     weight = (target - logits.sigmoid()).abs() ** FOCUS * known[:, None]
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (loss * weight).sum() / (target * known[:, None]).sum().clamp(min=LEAST)

@@ -9,20 +9,21 @@ from torch.nn import functional
 from kizu.models.nets.backbone import Backbone, Normalise
 
 _STEM, _WIDTHS, _DEPTHS = 24, (48, 80, 144, 288), (1, 2, 2, 1)
-_OUT = (48, 64, 64, 64)
+_DOWN = (48, 64, 64)  # widths of the way back up, the finest first
 
 
 class KizuS(Backbone):
     """A narrow residual network (He et al. 2016, basic blocks, shortcuts by mean as in ResNet-D) with a way back up.
 
     Plain 3 x 3 convolutions do more sums a millisecond on a CPU than grouped or depthwise ones, which is why it has few
-    of them, and wide. Its maps of 48, 64, 64 and 64 channels have each seen the coarser ones (Lin et al. 2017, Feature
-    Pyramid Networks): a thin crack at stride 4 is told from texture by what lies around it. Each picture is normalised
-    by its own mean and deviation.
+    of them, and wide. Its maps of 96, 144, 208 and 288 channels are what a stage says, and, but for the coarsest, what
+    the coarser ones say of the place (Lin et al. 2017, Feature Pyramid Networks): a thin crack at stride 4 is told from
+    texture by what lies around it. The stages are passed on as well because the way back up keeps what the
+    pre-training asked for, and little else. Each picture is normalised by its own mean and deviation.
     """
 
     def __init__(self):
-        super().__init__(_OUT, Normalise("picture"))
+        super().__init__((*(a + b for a, b in zip(_WIDTHS, _DOWN, strict=False)), _WIDTHS[-1]), Normalise("picture"))
         self.stem = _normed(3, _STEM, stride=2)
         self.stages = nn.ModuleList()
         before = _STEM
@@ -30,23 +31,26 @@ class KizuS(Backbone):
             blocks = [_Block(before, width, 2), *(_Block(width, width, 1) for _ in range(depth - 1))]
             self.stages.append(nn.Sequential(*blocks))
             before = width
-        self.lateral = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in zip(_WIDTHS, _OUT, strict=True))
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in zip(_OUT[1:], _OUT[:-1], strict=True))
-        self.norm = nn.ModuleList(nn.BatchNorm2d(width) for width in _OUT)
-        self.smooth = nn.ModuleList(_normed(width, width) for width in _OUT[:-1])
+        self.lateral = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in zip(_WIDTHS, _DOWN, strict=False))
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, 1, bias=False) for a, b in zip((*_DOWN[1:], _WIDTHS[-1]), _DOWN, strict=True)
+        )
+        self.norm = nn.ModuleList(nn.BatchNorm2d(width) for width in _DOWN)
+        self.smooth = nn.ModuleList(_normed(width, width) for width in _DOWN)
 
     def maps(self, normalised: torch.Tensor) -> list[torch.Tensor]:
         x, found = self.stem(normalised), []
         for stage in self.stages:
             x = stage(x)
             found.append(x)
-        out = [functional.relu(self.norm[3](self.lateral[3](found[3])))]
+        out, coarse = [found[-1]], found[-1]
         for k in (2, 1, 0):
             height, width = found[k].shape[-2:]
             # Cell i of the coarse map lies over the cells 2i and 2i + 1, also where the size is odd.
-            coarse = functional.interpolate(self.down[k](out[0]), scale_factor=2.0, mode="nearest")
-            mixed = self.norm[k](self.lateral[k](found[k]) + coarse[..., :height, :width])
-            out.insert(0, self.smooth[k](functional.relu(mixed)))
+            below = functional.interpolate(self.down[k](coarse), scale_factor=2.0, mode="nearest")
+            mixed = self.norm[k](self.lateral[k](found[k]) + below[..., :height, :width])
+            coarse = self.smooth[k](functional.relu(mixed))
+            out.insert(0, torch.cat([found[k], coarse], 1))
         return out
 
 

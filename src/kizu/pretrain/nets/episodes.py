@@ -22,12 +22,12 @@ from kizu.models.dense_targets import dense_targets
 from kizu.pretrain.augment import Exposure, look, random_view
 from kizu.pretrain.material import Material
 from kizu.pretrain.nets.masks import labelled, planes
+from kizu.pretrain.nets.readout import GROUNDS, ground_of
 from kizu.pretrain.nets.ridge import EpisodeNet, drawn_cells, even
 from kizu.pretrain.nets.task import Task
 from kizu.pretrain.recipe import Recipe
 from kizu.pretrain.samples import Shown, sample_page
 from kizu.synth.engine import Source, draw
-from kizu.synth.formula.surfaces.bank import MATERIALS
 
 SUPPORT, QUERIES = 3, 4  # pictures of an episode
 _ROWS, _ASKED = 1400, 2400  # cells of the support, and of the queries
@@ -37,7 +37,6 @@ _TRIES = 20  # products in a row that make no episode before the run ends
 _AROUND = 0.8  # share of views that are laid around an instance of the class
 _ZOOM = (0.75, 1.9)  # times the size in the picture, the same for all pictures of an episode but for a little
 _KINDS, _GROUNDS, _CONTRAST = 0.5, 0.25, 0.5  # weights of what is learned beside the episodes
-_MATERIALS = sorted(MATERIALS)
 _MOST_HELD, _SHOWN = 32, 2  # held-out episodes
 
 
@@ -73,7 +72,7 @@ class Episodes(Task):
     def __init__(self, material: Material, backbone: nn.Module, recipe: Recipe, seed: int):
         self.material, self.recipe, self.seed = material, recipe, seed
         self.architecture = backbone.architecture
-        self.model = EpisodeNet(backbone, len(material.names), len(_MATERIALS))
+        self.model = EpisodeNet(backbone, len(material.names), GROUNDS)
         self.count = max(recipe.batch // (SUPPORT + QUERIES), 1)
 
     # --- training -------------------------------------------------------------------------------------------------
@@ -136,13 +135,12 @@ class Episodes(Task):
         images, found, classes = zip(*views, strict=True)
         classes = np.stack(classes)
         others = [k for k in self.material.defects if k != wanted]
-        ground = samples[0].meta.get("ground")
         return _Episode(
             np.stack(images),
             [one[one.labels == wanted].replace(labels=np.zeros(int((one.labels == wanted).sum()), np.int32))
              for one in found],
             classes[:, wanted], classes[:, others].max(1) if others else np.zeros_like(classes[:, 0]), classes,
-            _MATERIALS.index(ground) if ground in MATERIALS else -1, product,
+            ground_of(samples[0]), product,
         )  # fmt: skip
 
     def _view(

@@ -19,10 +19,10 @@ from kizu.core.seeds import Stream, generator
 from kizu.evaluation.histogram import BINS, HALF, average_precision, tally, to_bins
 from kizu.models.dense_decode import DenseMaps, decode
 from kizu.models.dense_targets import dense_targets
-from kizu.models.nets.dense import DenseNet
 from kizu.models.nets.dense_loss import dense_loss
 from kizu.pretrain.augment import expose, look, random_view, steady_view
 from kizu.pretrain.material import Material
+from kizu.pretrain.nets.readout import ReadNet, ground_of, readout_loss
 from kizu.pretrain.nets.task import Task
 from kizu.pretrain.recipe import Recipe
 from kizu.pretrain.samples import Shown, sample_page
@@ -43,7 +43,8 @@ class _Held:
 
 
 class Masks(Task):
-    """A dense detector learns the classes, boundaries and centres of a material's instances."""
+    """A dense detector learns the classes, boundaries and centres of a material's instances; each map of its backbone
+    alone, what lies on a cell and which material it is."""
 
     name = "masks"
 
@@ -54,7 +55,7 @@ class Masks(Task):
         """
         self.material, self.recipe, self.seed = material, recipe, seed
         self.architecture = backbone.architecture
-        self.model = DenseNet(backbone, len(material.names), recipe.width)
+        self.model = ReadNet(backbone, len(material.names), recipe.width)
 
     # --- training -------------------------------------------------------------------------------------------------
 
@@ -74,13 +75,14 @@ class Masks(Task):
                 view = random_view(sample.size, sample.instances, self.recipe.side, random)
                 image, found = look(sample.image, sample.instances, view, self.recipe.side)
                 maps = dense_targets(found, len(self.material.names)).arrays()
-                return {"images": planes(expose(image, random))} | maps
+                return {"images": planes(expose(image, random)), "ground": np.int64(ground_of(sample))} | maps
             except DataError as error:
                 skipped.append({"item": f"sample {number + attempt}", "reason": str(error)})
         raise KizuError(f"{_TRIES} samples in a row cannot be used, the first: {skipped[-_TRIES]['reason']}")
 
     def loss(self, model: nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
-        return dense_loss(model(batch["images"]), batch)
+        *out, reads = model(batch["images"], read=True)
+        return dense_loss(out, batch) | readout_loss(reads, batch["classes"], batch["known"], batch["ground"])
 
     # --- validation -----------------------------------------------------------------------------------------------
 
