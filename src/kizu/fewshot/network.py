@@ -1,5 +1,8 @@
 """What the network that Kizu ships sees of a picture, beside the filter bank: its four maps, tile by tile.
 
+The maps are taken as they come: on real pictures, their distance from the picture's own mean was no better, and worse
+where a defect covers much of the picture (``bench/features.py --norm picture``).
+
 A cell of the filter bank's grid takes the values of each map at its middle, by bilinear interpolation. What is linear
 in them may as well be summed on the small maps and brought to the grid afterwards, which is how scores are made.
 """
@@ -22,11 +25,8 @@ from kizu.models.session import STRIDES, FeatureNet, features, picture_stats
 from kizu.models.store import weights_path
 
 NAME = "kizu-s"
-VERSION = f"{FILTERS} + network/1"  # of all features together: to be counted up with every change of the numbers
+VERSION = f"{FILTERS} + network/2"  # of all features together: to be counted up with every change of the numbers
 _BORDER = STRIDES[-1]  # pixels mirrored around a picture, for the zeros with which a convolution pads look like an edge
-_HELD = 9  # tiles whose maps are held at a time, about 20 MB each
-_FLOOR = 0.05  # of the deviation of all of a map's channels: one that is silent on a picture stays so
-_SOFT = 0.25  # x / (1 + 0.25 |x|): deviations are bent towards 4, as those of the filter bank
 
 
 @lru_cache
@@ -70,25 +70,8 @@ def _maps(image: np.ndarray, tile: Tile, stats: np.ndarray) -> list[np.ndarray]:
     return out
 
 
-def _statistics(seen: list[tuple[Tile, list[np.ndarray]]]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Mean and spread float32 (C, 1, 1) of each map's channels over the cells that some tiles answer for."""
-    out = []
-    for k, stride in enumerate(STRIDES):
-        step = stride // STRIDE
-        cores = []
-        for tile, maps in seen:
-            rows, columns = (slice(part.start // step, -(-part.stop // step)) for part in tile.inner)
-            cores.append(maps[k][:, rows, columns].reshape(len(maps[k]), -1))
-        cells = np.concatenate(cores, axis=1)
-        spread = cells.std(1) + _FLOOR * cells.std() + 1e-6
-        out.append((cells.mean(1)[:, None, None], spread[:, None, None]))
-    return out
-
-
 def look(image: np.ndarray) -> Iterator[tuple[Tile, list[np.ndarray]]]:
     """What the network sees of an image, tile by tile, in the order of :func:`kizu.fewshot.features.describe`.
-
-    Each channel is its deviation from the picture's own mean in units of the picture's own spread.
 
     Args:
         image: uint8 (H, W, 3) RGB.
@@ -99,13 +82,9 @@ def look(image: np.ndarray) -> Iterator[tuple[Tile, list[np.ndarray]]]:
     Raises:
         KizuError: the files of the network are missing or damaged.
     """
-    tiles, stats = plan(image.shape[:2], STRIDE), picture_stats(image)
-    some = tiles[:: -(-len(tiles) // _HELD)]  # of a very large image a few tiles stand for the whole
-    held = {id(tile): _maps(image, tile, stats) for tile in some}
-    own = _statistics([(tile, held[id(tile)]) for tile in some])
-    for tile in tiles:
-        maps = held.pop(id(tile), None) or _maps(image, tile, stats)
-        yield tile, [(values - mean) / spread for values, (mean, spread) in zip(maps, own, strict=True)]
+    stats = picture_stats(image)
+    for tile in plan(image.shape[:2], STRIDE):
+        yield tile, _maps(image, tile, stats)
 
 
 def at(maps: list[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
