@@ -1,9 +1,9 @@
-"""Put the backbone of a pre-training run among the weights that Kizu ships.
+"""Put the weights of a pre-training run among the weights that Kizu ships.
 
     uv run --extra train python bench/ship.py RUN [NAME]
 
-Writes NAME.safetensors (the backbone alone, kernels in half precision), NAME.onnx (the graph without weights, checked
-against torch) and NAME.md (the card for people) to src/kizu/models/weights/.
+Writes NAME.safetensors (the backbone, and of its detector what does not depend on the classes, kernels in half
+precision), NAME.onnx (the graph of the backbone without weights, checked against torch) and NAME.md (the card for people) to src/kizu/models/weights/.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from kizu.models.nets.export import export_backbone
 from kizu.models.registry import build_backbone
 from kizu.models.store import SHIPPED, load_weights, save_weights
 
+TAKEN = ("backbone.", "pyramid.", "head.")
 MOST = 20_000_000  # bytes of all that is shipped
 
 
@@ -52,7 +53,7 @@ def main() -> None:
     net = build_backbone(weights.architecture)
     weights.into(net)
     net.eval()
-    arrays = {key: value for key, value in weights.arrays.items() if key.startswith("backbone.")}
+    arrays = {key: value for key, value in weights.arrays.items() if key.startswith(TAKEN) and ".out." not in key}
     path = make_folder(SHIPPED) / f"{arguments.name}.safetensors"
     save_weights(path, arrays, weights.architecture, weights.card)
     export_backbone(net, path.with_suffix(".onnx"))

@@ -6,7 +6,7 @@
 
 A row is a backbone and where its weights come from: none, ImageNet (SqueezeNet 1.1), or formula pictures of a preset.
 A column is a data set and a share of its training labels. The detector is kizu-dense with the same settings in all
-rows; only the backbone's weights differ, unless ``--parts all`` takes pyramid and head from formula weights as well.
+rows; only the backbone's weights differ, but for "whole" rows, which take the pyramid and the head as well.
 The learning rate is the one of ``--lr`` with the best score on validation pictures (mean of mask AP and IoU), and so
 are the step whose weights are kept and the outlines. Where a set has no ``val``, a fifth of ``train`` takes
 its place, whole groups at a time. ``test`` is measured once, at the end of a cell. deeppcb has boxes alone: the
@@ -66,11 +66,15 @@ KEY = ("row", "set", "labels", "seed", "split", "setting")
 
 @dataclass(frozen=True)
 class Row:
-    """A beginning: a backbone of the registry, and ``scratch``, ``imagenet``, or a weight file under a title."""
+    """A beginning: a backbone of the registry, and ``scratch``, ``imagenet``, or a weight file under a title.
+
+    ``whole``: pyramid and head of the detector come from the weights, too, as they do in ``kizu fit --mode detector``.
+    """
 
     backbone: str
     title: str
     weights: Path | str | None = None
+    whole: bool = False
 
     @property
     def name(self) -> str:
@@ -105,7 +109,8 @@ def pretrain(row: Row, minutes: float | None) -> None:
 def all_rows(args: argparse.Namespace) -> list[Row]:
     """The rows to measure: those whose weights are there."""
     out = [Row("squeezenet1-1", "scratch"), Row("squeezenet1-1", "imagenet"), Row("kizu-s", "scratch")]
-    out += [Row(name, "shipped", name) for name in shipped() if name in ("kizu-s", "squeezenet1-1")]
+    for name in shipped():
+        out += [Row(name, "shipped", name), Row(name, "shipped, whole", name, whole=True)]
     for row in made_by_formula(not args.quick):
         if args.pretrain and not row.weights.exists():
             pretrain(row, args.minutes)
@@ -121,9 +126,9 @@ def all_rows(args: argparse.Namespace) -> list[Row]:
     return [row for row in out if not args.only or row.name in args.only]
 
 
-def network(row: Row, classes: int, side: int, seed: int, parts: str):
-    """The detector that a row begins with; all but the backbone is drawn from the seed (``parts`` all: taken over)."""
-    if row.weights is not None and parts == "all":
+def network(row: Row, classes: int, side: int, seed: int):
+    """The detector that a row begins with; what is not taken over is drawn from the seed."""
+    if row.whole:
         return begin(DENSE, row.backbone, classes, side, load_weights(row.weights), seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -201,7 +206,7 @@ def fine_tune(
 ) -> tuple[float, DenseEngine]:
     """Train, and choose outlines on the validation pictures; the score of those, and the detector."""
     count = len(pictures.names)
-    module = network(row, count, args.side, seed, args.parts)
+    module = network(row, count, args.side, seed)
     settings = Settings(DENSE, row.backbone, row.title, args.side, None, None, args.batch, lr, True, seed)
     card = Card(kind="detector", classes=list(pictures.names))
     task = _Task(module, pictures, settings, card)
@@ -244,7 +249,7 @@ def measure(engine: DenseEngine, part: Part, boxes: bool) -> dict[str, float]:
 
 def setting(args: argparse.Namespace) -> dict:
     """What figures depend on besides row, set, labels, split and seed."""
-    names = ("steps", "batch", "side", "lr", "average", "parts", "most", "validations")
+    names = ("steps", "batch", "side", "lr", "average", "most", "validations")
     return {name: getattr(args, name) for name in names}
 
 
@@ -319,9 +324,6 @@ def main() -> None:
     parser.add_argument("--split", default="test", choices=["test", "val"])
     parser.add_argument("--row", nargs="+", default=[], help="more rows, TITLE=FILE.safetensors")
     parser.add_argument("--only", nargs="+", help="names of the rows to measure")
-    parser.add_argument(
-        "--parts", default="backbone", choices=["backbone", "all"], help="what is taken of formula weights"
-    )
     parser.add_argument("--pretrain", action="store_true", help="make the weights of rows that lack them")
     parser.add_argument("--minutes", type=float, help="of each pre-training at most")
     parser.add_argument("--steps", type=int, default=3000)
