@@ -67,14 +67,20 @@ def to_grid(maps: Maps, size: tuple[int, int], grid: int, norm: str) -> np.ndarr
 
 
 class Source:
-    """Features of an image on one grid: ``source(image, key)`` is float32 (h, w, C); ``key`` names it in a cache."""
+    """Features of an image on one grid: ``source(image, key)`` is float32 (h, w, C); ``key`` names it in a cache.
+
+    Attributes:
+        widths: channels of each part, once an image was looked at.
+    """
 
     def __init__(self, name: str, grid: int = 8, norm: str = "picture", strides: tuple[int, ...] = _STRIDES):
         self.name, self.grid, self.norm, self.strides = name, grid, norm, strides
         self.parts = [_part(term) for term in name.split("+")]
 
     def __call__(self, image: np.ndarray, key: str | None = None) -> np.ndarray:
-        return np.concatenate([self._one(part, image, key) for part in self.parts], axis=2)
+        found = [self._one(part, image, key) for part in self.parts]
+        self.widths = tuple(values.shape[2] for values in found)
+        return np.concatenate(found, axis=2)
 
     def _one(self, part: Callable[[np.ndarray], Maps], image: np.ndarray, key: str | None) -> np.ndarray:
         if part is not _filters:

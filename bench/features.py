@@ -5,7 +5,8 @@
     uv run --extra train python bench/features.py imagenet filters FILE.safetensors --split test
 
 Each class of a set is segmented alone, from 1 and from 5 pictures that show it. The features stay as they are; a
-logistic regression on the cells of a grid is all that is fitted, and its threshold comes from the support alone: each
+logistic regression on the cells of a grid is all that is fitted (of sums of sources also one on each part, and the
+log odds are averaged), and its threshold comes from the support alone: each
 support picture left out in turn, or a turned and rescaled copy where there is one only. Measured on the pictures that
 show the class and as many good ones, at their full size, all pixels pooled: IoU at that threshold, IoU at the best
 one, pixel AP; mean over the classes of a set, then over the sets. Rows go to ``bench/results/features.json``.
@@ -116,6 +117,22 @@ def fit_heads(rows: np.ndarray, labels: np.ndarray, members: np.ndarray, decay: 
     return weights.astype(np.float32), (w[:, -1] - weights @ mean).astype(np.float32)
 
 
+def fit_mean_heads(
+    rows: np.ndarray, labels: np.ndarray, members: np.ndarray, decay: float, widths: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Heads whose log odds are the mean of those of one head on each part of the features and of one on all of them.
+
+    Arguments and result as of :func:`fit_heads`; ``widths``: channels of each part.
+    """
+    weight, bias = fit_heads(rows, labels, members, decay)
+    ends = np.cumsum(widths)
+    for first, end in zip(ends - widths, ends, strict=True):
+        own, start = fit_heads(rows[:, first:end], labels, members, decay)
+        weight[:, first:end] += own
+        bias += start
+    return weight / (len(widths) + 1), bias / (len(widths) + 1)
+
+
 def best_bin(positive: np.ndarray, negative: np.ndarray) -> tuple[int, float]:
     """The bin from which on pixels are called defective for the best IoU, and that IoU."""
     hits, false = (np.cumsum(counts[::-1])[::-1] for counts in (positive, negative))
@@ -179,7 +196,11 @@ class Bench:
             rows, labels = (np.concatenate([item[k] for item in some]) for k in (3, 4))
             owner = np.repeat(np.arange(len(some)), [len(item[4]) for item in some])
             leave = [owner != k for k in range(len(some))] if len(some) > 1 else []
-            weights, biases = fit_heads(rows, labels, np.stack([owner >= 0, *leave]), args.decay)
+            members = np.stack([owner >= 0, *leave])
+            if args.heads == "mean" and len(self.source.parts) > 1:
+                weights, biases = fit_mean_heads(rows, labels, members, args.decay, self.source.widths)
+            else:
+                weights, biases = fit_heads(rows, labels, members, args.decay)
             counts = histogram()
             for k in range(len(leave)):
                 size, truth, features = some[k][:3]
@@ -243,7 +264,7 @@ def measure(args: argparse.Namespace, name: str) -> list[dict]:
                 }
             sets[title] = {key: round(float(np.mean([v[key] for _, v in mine])), 4) for key in FIGURES}
         mean = {key: round(float(np.mean([values[key] for values in sets.values()])), 4) for key in FIGURES}
-        setting = {key: getattr(args, key) for key in ("grid", "norm", "strides", "side", "enlarge", "decay")}
+        setting = {key: getattr(args, key) for key in ("grid", "norm", "strides", "side", "enlarge", "decay", "heads")}
         row = {"source": name, "note": args.note, "split": args.split, "shots": shots, "seeds": args.seeds}
         row |= {"queries": args.queries, "mean": mean, "sets": sets, "classes": classes, "setting": setting}
         out.append(
@@ -283,6 +304,10 @@ def main() -> None:
     parser.add_argument("--strides", nargs="+", type=int, default=[4, 8, 16, 32], help="maps of networks that are used")
     parser.add_argument("--norm", default="none", choices=list(NORMS), help="of the maps of networks")
     parser.add_argument("--decay", type=float, default=1e-2, help="of the logistic head")
+    parser.add_argument(
+        "--heads", default="mean", choices=["joint", "mean"],
+        help="of sums of sources: one head, or the mean log odds of it and of one head a source",
+    )  # fmt: skip
     parser.add_argument("--note", default="")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()

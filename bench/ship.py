@@ -3,7 +3,8 @@
     uv run --extra train python bench/ship.py RUN [NAME]
 
 Writes NAME.safetensors (the backbone, and of its detector what does not depend on the classes, kernels in half
-precision), NAME.onnx (the graph of the backbone without weights, checked against torch) and NAME.md (the card for people) to src/kizu/models/weights/.
+precision), NAME.onnx (the graph of the backbone without weights, checked against torch) and NAME.md (the card for
+people) to src/kizu/models/weights/.
 """
 
 from __future__ import annotations

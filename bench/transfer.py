@@ -341,7 +341,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.quick:  # other defaults: what is named all the same counts
         parser.set_defaults(
-            labels=[0.1], seeds=1, sets=list(MASKED), steps=250, batch=8, side=128, lr=[1e-3], average=0.98,
+            labels=[0.1], seeds=1, sets=list(MASKED), steps=250, batch=8, side=128, lr=[2e-3], average=0.98,
             validations=2, most=60,
         )  # fmt: skip
         args = parser.parse_args()
