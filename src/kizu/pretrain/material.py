@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,18 +80,21 @@ class Material:
         return list(range(reach(-1), reach(1) + 1))
 
 
-def from_preset(preset: Preset, side: int, seed: int, held: int) -> Material:
+def from_preset(preset: Preset, side: int, seed: int, held: int, changes: Mapping[str, Any] | None = None) -> Material:
     """Pictures drawn while they are needed; the held-out ones are of another seed.
 
     Args:
         side: of the pictures, in pixels.
         held: number of held-out pictures.
+        changes: to the preset, by key; they stand on the card.
     """
     train = Formula(preset, _ENDLESS, (side, side), seed)
     others = Formula(preset, held, (side, side), seed + HELD_SEED)
     info = others.dataset().info  # of the few: a data set lists its samples
     data = {"name": f"preset {preset.name}: {info['title']}", "licence": info["licence"], "origin": info["origin"]}
     data |= {"seed": seed, "role": "training, drawn while it runs"}
+    if changes:
+        data["changed"] = ", ".join(f"{key}={value}" for key, value in changes.items())
     names, scene = tuple(train.names), preset.values.get("scene", {})
     pictures = int(scene.get("pictures", 1)) if not scene.get("products") else 1
     return Material(

@@ -69,9 +69,10 @@ def pretrain_masks(
     from kizu.synth.formula import presets
 
     chosen = recipe(size).changed(model=model, side=side, batch=batch, lr=lr, samples=samples)
-    made = presets.load(preset).override(presets.changes(set))
+    changes = presets.changes(set)
+    made = presets.load(preset).override(changes)
     if data is None:
-        material = from_preset(made, chosen.drawn, seed, chosen.held)
+        material = from_preset(made, chosen.drawn, seed, chosen.held, changes)
     else:
         material = from_dataset(Path(data), seed, chosen.held)
     optional("torch", "train")
