@@ -136,6 +136,7 @@ import json, sys
 import torch
 from kizu.pretrain.nets.loop import train
 from kizu.pretrain.nets.plan import Plan
+from kizu.pretrain.nets.step import leave
 from pretrain_task import Discs
 task = Discs(broken=(3, 4))
 done = train(task, sys.argv[1], Plan(steps=6, **json.loads(sys.argv[2])))
@@ -143,7 +144,7 @@ sums = [None, None]
 torch.distributed.all_gather_object(sums, [float(p.sum()) for p in task.model.parameters()])
 record = {"seen": task.seen, "samples": done.samples, "same": sums[0] == sums[1], "skipped": done.skipped}
 open(f"{sys.argv[1]}.{task.rank}.json", "w").write(json.dumps(record))
-torch.distributed.destroy_process_group()
+leave()
 """
 
 

@@ -15,7 +15,7 @@ from kizu.pretrain.material import Material
 from kizu.pretrain.nets.loop import train
 from kizu.pretrain.nets.objectives import parse, task_of
 from kizu.pretrain.nets.plan import Plan, Trained
-from kizu.pretrain.nets.step import launched
+from kizu.pretrain.nets.step import launched, leave
 from kizu.pretrain.recipe import Recipe, scaled
 
 
@@ -60,4 +60,6 @@ def pretrain(
             begun.into(backbone)
         task = task_of(objective, material, backbone, recipe, seed)
         task.begun = None if begun is None else begun.card
-    return train(task, folder, plan, config, resume, strict)
+    done = train(task, folder, plan, config, resume, strict)
+    leave()
+    return done
