@@ -25,6 +25,9 @@ class Stream(IntEnum):
     PRODUCT = 13
     TRAINING = 14
     ORDER = 15
+    LAYOUT = 16
+    PASTE = 17
+    WORDS = 18
 
 
 def generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

@@ -1,0 +1,1 @@
+"""Composed images: segments and defects put into pictures, with exact labels and plausible light."""
