@@ -10,7 +10,9 @@ people) to src/kizu/models/weights/.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kizu.core.card import Card
 from kizu.core.errors import KizuError
@@ -30,7 +32,7 @@ def page(name: str, architecture: str, card: Card, size: int, parameters: int) -
     lines += [f"| parameters | {parameters:,} |", f"| file | {size / 1e6:.1f} MB, kernels in half precision |"]
     lines += ["| licence | Apache-2.0 |", f"| made by Kizu | {card.version} |"]
     lines += [f"| {key.replace('_', ' ')} | {value} |" for key, value in card.preprocessing.items()]
-    lines += [f"| {key.replace('_', ' ')} | {_text(value)} |" for key, value in card.figures.items()]
+    lines += [f"| {key} | {_text(value)} |" for key, value in _figures(card.figures)]
     lines += ["", "## What it has seen", ""]
     for record in card.data:
         lines += ["- " + "; ".join(f"{key}: {value}" for key, value in record.items())]
@@ -39,6 +41,16 @@ def page(name: str, architecture: str, card: Card, size: int, parameters: int) -
     if card.notes:
         lines += ["", "## To know", "", *(f"- {note}" for note in card.notes)]
     return "\n".join(lines) + "\n"
+
+
+def _figures(figures: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Names and values, tables within tables one by one."""
+    for key, value in figures.items():
+        name = f"{before}{key.replace('_', ' ')}"
+        if isinstance(value, dict):
+            yield from _figures(value, f"{name}: ")
+        else:
+            yield name, value
 
 
 def _text(value: object) -> str:
