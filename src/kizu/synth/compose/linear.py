@@ -15,19 +15,20 @@ def _decoded() -> np.ndarray:
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def _encoded() -> np.ndarray:
-    """8-bit values at even steps of the square root: the curve is steep near black."""
+def _displayed() -> np.ndarray:
+    """Values of 0..255 at even steps of the square root of light: the curve is steep near black."""
     value = (np.arange(_STEPS + 1) / _STEPS) ** 2
     coded = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
-    return np.rint(255 * coded).astype(np.uint8)
+    return (255 * coded).astype(np.float32)
 
 
-_DECODED, _ENCODED = _decoded(), _encoded()
+DISPLAYED = _displayed()  # float32 (S + 1,): what 8-bit values would be if they had fractions
+_DECODED, _ENCODED = _decoded(), np.rint(DISPLAYED).astype(np.uint8)
 
 
 def to_linear(image: np.ndarray) -> np.ndarray:
     """Light float32 in 0..1, of the shape of ``image`` uint8."""
-    return _DECODED[image]
+    return np.take(_DECODED, image)
 
 
 def from_linear(light: np.ndarray) -> np.ndarray:
