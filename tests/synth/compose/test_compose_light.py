@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kizu.synth.compose import relief, shading
+from kizu.synth.compose import inflate, shading
 
 
 def ramp(side=96, low=0.5, high=1.5):
@@ -57,21 +57,21 @@ def test_relief_is_bright_towards_the_light_and_shadows_lie_behind(angle):
     alpha = (rows**2 + columns**2 < 20**2).astype(np.float32)
     light = {"angle": angle, "height": 0.8, "ambient": 0.3, "relief": 0.1, "shadow": 0.8, "thickness": 0.2}
     toward = columns * np.cos(angle) + rows * np.sin(angle)
-    gain = relief.inflated(alpha, light)
+    gain = inflate.inflated(alpha, light)
     inside = alpha > 0
     assert gain[inside & (toward > 8)].mean() > 1.02 > 0.98 > gain[inside & (toward < -8)].mean()
     assert gain[inside].mean() == pytest.approx(1, abs=1e-3)
     base = np.ones((80, 80, 3), np.float32)
-    dark = 1 - relief.shadowed(base, alpha, light, 40)[:, :, 0]
+    dark = 1 - inflate.shadowed(base, alpha, light, 40)[:, :, 0]
     assert (dark[inside] == 0).all()
     assert dark[~inside & (toward < -20)].sum() > 1.5 * dark[~inside & (toward > 20)].sum() > 0
-    away = np.hypot(rows, columns) > 20 + relief.reach(light, 40)
+    away = np.hypot(rows, columns) > 20 + inflate.reach(light, 40)
     assert dark[away].max() < 0.01
 
 
 def test_no_light_is_no_change():
     alpha = np.ones((20, 20), np.float32)
     base = np.random.default_rng(0).uniform(0, 1, (20, 20, 3)).astype(np.float32)
-    assert (relief.inflated(alpha, {}) == 1).all()
-    assert relief.shadowed(base, alpha, {}, 20) is base
-    assert relief.reach({}, 20) == 0
+    assert (inflate.inflated(alpha, {}) == 1).all()
+    assert inflate.shadowed(base, alpha, {}, 20) is base
+    assert inflate.reach({}, 20) == 0

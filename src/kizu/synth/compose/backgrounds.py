@@ -11,11 +11,13 @@ import numpy as np
 
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
+from kizu.core.masks import Masks
 from kizu.core.run import Skips
 from kizu.synth.compose import shading
 from kizu.synth.compose.linear import to_linear
 
 _BYTES = 300_000_000  # of pictures that are kept decoded
+_AWAY = 4  # pixels from what is on a picture already to what is put on it
 
 
 @dataclass
@@ -31,6 +33,8 @@ class Background:
         sun: as of :class:`kizu.synth.compose.ground.Ground`.
         field: log shading, see :func:`kizu.synth.compose.shading.field`.
         grey: whether its channels are equal.
+        labels: names of the classes of what is on it already, () for a clean one.
+        masks: of these, or None.
     """
 
     id: str
@@ -41,6 +45,8 @@ class Background:
     sun: tuple[float, float, float]
     field: np.ndarray
     grey: bool
+    labels: tuple[str, ...] = ()
+    masks: Masks | None = None
 
 
 class Backgrounds:
@@ -72,6 +78,7 @@ class Backgrounds:
         self._look = part_of, sun_of, noise_of
         self._kept: OrderedDict[int, Background] = OrderedDict()
         self._ids: dict[str, int] = {}
+        self._listed: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -87,21 +94,35 @@ class Backgrounds:
         sample = self.dataset[int(self.rows[i])]
         image = sample.image
         part_of, sun_of, noise_of = self._look
+        found = sample.instances
         light, part = to_linear(image), part_of(image)
-        found = Background(
+        labels = tuple(self.dataset.names[label] for label in found.labels)
+        if labels and found.masks is None:
+            raise DataError(f"{sample.id}: its labels are boxes without masks; draw masks, or take clean pictures")
+        kept = Background(
             sample.id, sample.group or sample.id, light, part, noise_of(image), sun_of(image),
             shading.field(light, part), bool((image[:, :, 0] == image[:, :, 2]).all()),
+            labels, found.masks if labels else None,
         )  # fmt: skip
-        self._kept[i] = found
-        while len(self._kept) > 1 and sum(kept.light.nbytes for kept in self._kept.values()) > _BYTES:
+        self._kept[i] = kept
+        while len(self._kept) > 1 and sum(other.light.nbytes for other in self._kept.values()) > _BYTES:
             self._kept.popitem(last=False)
-        return found
+        return kept
+
+    def id(self, i: int) -> str:
+        """Id of picture ``i``."""
+        return self._names[int(self.rows[i])]
+
+    @property
+    def _names(self) -> list[str]:
+        if self._listed is None:
+            self._listed = self.dataset.ids
+        return self._listed
 
     def number(self, id: str) -> int:
         """Number of the picture of an id. Raises DataError where there is none."""
         if not self._ids:
-            ids = self.dataset.ids
-            self._ids = {ids[row]: i for i, row in enumerate(self.rows.tolist())}
+            self._ids = {self.id(i): i for i in range(len(self))}
         if id not in self._ids:
             raise DataError(f"there is no background {id!r} any more; name the pictures that the scene was made with")
         return self._ids[id]
@@ -118,29 +139,55 @@ def clean_rows(dataset: Dataset, skips: Skips) -> np.ndarray:
     return np.array(out, np.int64)
 
 
-def window(background: Background, box: tuple[int, int, int, int], size: tuple[int, int], flips: tuple[bool, bool]):
-    """A part of a background as a frame: (light float32 (H, W, 3), part bool (H, W), log shading).
+@dataclass
+class Frame:
+    """A part of a background as the frame of a scene.
+
+    Attributes:
+        light: float32 (H, W, 3), linear.
+        part: bool (H, W), where things may be put: the part, but for what is on it already.
+        field: log shading.
+        labels: names of the classes of what is on it already.
+        masks: bool (N, H, W) of these.
+    """
+
+    light: np.ndarray
+    part: np.ndarray
+    field: np.ndarray
+    labels: list[str]
+    masks: list[np.ndarray]
+
+
+def frame_of(
+    background: Background, box: tuple[int, int, int, int], size: tuple[int, int], flips: tuple[bool, bool]
+) -> Frame:
+    """A window of a background.
 
     Args:
         box: (x, y, w, h) in the background.
         size: (H, W) of the frame; where the box has another, it is resized.
+        flips: (left-right, upside-down).
     """
     x, y, w, h = box
-    light = background.light[y : y + h, x : x + w]
-    part = background.part[y : y + h, x : x + w]
-    down, across = (
-        background.field.shape[0] / background.part.shape[0],
-        background.field.shape[1] / background.part.shape[1],
-    )
-    lit = background.field[
-        int(y * down) : max(int((y + h) * down), int(y * down) + 1),
-        int(x * across) : max(int((x + w) * across), int(x * across) + 1),
-    ]
-    if (h, w) != tuple(size):
-        way = cv2.INTER_AREA if h > size[0] else cv2.INTER_LINEAR
-        light = cv2.resize(light, size[::-1], interpolation=way)
-        part = cv2.resize(part.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    cut = slice(y, y + h), slice(x, x + w)
+    down, across = (a / b for a, b in zip(background.field.shape, background.part.shape, strict=True))
+    top, left = int(y * down), int(x * across)
+    lit = background.field[top : max(int((y + h) * down), top + 1), left : max(int((x + w) * across), left + 1)]
     axes = [axis for axis, turned in ((1, flips[0]), (0, flips[1])) if turned]
-    if axes:
-        light, part, lit = np.flip(light, axes), np.flip(part, axes), np.flip(lit, axes)
-    return np.array(light), np.array(part), np.array(lit)
+
+    def shaped(values: np.ndarray, way: int) -> np.ndarray:
+        out = values[cut]
+        if (h, w) != tuple(size):
+            out = cv2.resize(np.ascontiguousarray(out), size[::-1], interpolation=way)
+        return np.array(np.flip(out, axes) if axes else out, order="C")
+
+    light = shaped(background.light, cv2.INTER_AREA if h > size[0] else cv2.INTER_LINEAR)
+    part = shaped(background.part.view(np.uint8), cv2.INTER_NEAREST).view(bool)
+    labels, masks = [], []
+    for k, name in enumerate(background.labels):
+        mask = shaped(background.masks.dense(k).view(np.uint8), cv2.INTER_NEAREST).view(bool)
+        if mask.any():
+            labels.append(name)
+            masks.append(mask)
+            part &= cv2.dilate(mask.view(np.uint8), np.ones((2 * _AWAY + 1,) * 2, np.uint8)) == 0
+    return Frame(light, part, np.array(np.flip(lit, axes) if axes else lit, order="C"), labels, masks)

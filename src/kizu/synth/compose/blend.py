@@ -1,7 +1,7 @@
 """How the edge of what is put in is joined to the picture: the light of both is mixed, in one of four ways.
 
-Scenes draw their blend at random, so that no way of joining is a sign of what was put in (Dwibedi et al., "Cut, Paste and
-Learn", 2017).
+Scenes draw their blend at random, so that no way of joining is a sign of what was put in (Dwibedi et al., "Cut, Paste
+and Learn", 2017).
 """
 
 from __future__ import annotations

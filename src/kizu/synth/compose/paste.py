@@ -22,7 +22,6 @@ class Pasted:
         light: float32 (h, w, 3), linear.
         alpha: float32 (h, w), coverage.
         known: bool (h, w), where ``light`` is that of the segment's picture.
-        whole: box XYXY of the mask as if the frame had no end.
     """
 
     x: int
@@ -30,7 +29,6 @@ class Pasted:
     light: np.ndarray
     alpha: np.ndarray
     known: np.ndarray
-    whole: tuple[float, float, float, float]
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -77,8 +75,4 @@ def warp(segment: Segment, affine: tuple[float, ...], size: tuple[int, int], mar
     light = cv2.warpAffine(light, turn, box, flags=way, borderMode=cv2.BORDER_REPLICATE)
     alpha = np.clip(cv2.warpAffine(alpha, turn, box, flags=way, borderMode=cv2.BORDER_CONSTANT), 0, 1)
     known = cv2.warpAffine(np.full((height, width), 255, np.uint8), turn, box, flags=cv2.INTER_LINEAR)
-    left, top, right, bottom = segment.box
-    edges = np.array([[left, top], [right, top], [left, bottom], [right, bottom]]) - 0.5
-    ends = edges @ np.array([[a, d], [b, e]]) + (c + 0.5, f + 0.5)
-    whole = tuple(float(v) for v in (*ends.min(0), *ends.max(0)))
-    return Pasted(int(x0), int(y0), np.maximum(light, 0), alpha, known == 255, whole)
+    return Pasted(int(x0), int(y0), np.maximum(light, 0), alpha, known == 255)

@@ -9,14 +9,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kizu.core.errors import DataError
-from kizu.core.instances import Instances
 from kizu.core.seeds import Stream, generator
-from kizu.synth.compose import flaws, relief, shading
-from kizu.synth.compose.backgrounds import Background, Backgrounds, window
+from kizu.synth.compose import inflate, shading
+from kizu.synth.compose.backgrounds import Background, Backgrounds, Frame, frame_of
 from kizu.synth.compose.bank import Bank
 from kizu.synth.compose.blend import blend
 from kizu.synth.compose.change import label
+from kizu.synth.compose.flaws.make import make
 from kizu.synth.compose.ground import Ground
 from kizu.synth.compose.linear import from_linear
 from kizu.synth.compose.noise import estimate
@@ -34,20 +33,20 @@ class Drawn:
     """What a layer left in the picture.
 
     Attributes:
-        layer: its number in the scene.
+        label: name of its class.
+        layer: its number in the scene, -1 for what was on the background already.
         x, y: corner of the masks in the frame.
         mask: bool (h, w), what is to be labelled, before later layers hide some of it.
         planned: bool (h, w), what was meant to be changed.
-        whole: box XYXY as if the frame had no end.
         attributes: what is known of it.
     """
 
+    label: str
     layer: int
     x: int
     y: int
     mask: np.ndarray
     planned: np.ndarray
-    whole: tuple[float, float, float, float]
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -76,9 +75,9 @@ def render(scene: Scene, bank: Bank | None, backgrounds: Backgrounds, by_change:
         DataError: a segment or a picture that the scene names cannot be read or is not there.
     """
     behind = backgrounds[backgrounds.number(scene.background)]
-    light, part, lit = window(behind, scene.window, scene.size, scene.flips)
-    frame = _Frame(scene, behind, light, part, lit, np.zeros(scene.size, np.float32))
-    drawn, lost = [], []
+    there = frame_of(behind, scene.window, scene.size, scene.flips)
+    frame = _Frame(scene, behind, there, np.zeros(scene.size, np.float32))
+    drawn, lost = [_already(name, mask) for name, mask in zip(there.labels, there.masks, strict=True)], []
     for k, layer in enumerate(scene.layers):
         if layer.make:
             done = _made(frame, layer, backgrounds, by_change)
@@ -96,7 +95,9 @@ def render(scene: Scene, bank: Bank | None, backgrounds: Backgrounds, by_change:
         # The blur takes most of the noise with it, of the picture behind as well.
         left = 1 / (4 * math.pi * blur**2 + 1)
         frame.missing += np.float32((1 - left) * behind.noise**2)
-    image = expose(frame.light, frame.missing, blur, behind.grey, generator(scene.camera.get("seed", 0), Stream.PASTE))
+    image = expose(
+        frame.there.light, frame.missing, blur, behind.grey, generator(scene.camera.get("seed", 0), Stream.PASTE)
+    )
     return Rendered(image, drawn, lost)
 
 
@@ -104,15 +105,15 @@ def render(scene: Scene, bank: Bank | None, backgrounds: Backgrounds, by_change:
 class _Frame:
     scene: Scene
     behind: Background
-    light: np.ndarray
-    part: np.ndarray
-    lit: np.ndarray
+    there: Frame
     missing: np.ndarray
 
     def ground(self, other: np.ndarray | None) -> Ground:
         sun_x, sun_y, ambient = self.behind.sun
         across, down = (-1 if turned else 1 for turned in self.scene.flips)
-        return Ground(self.light, self.part, self.behind.noise, (across * sun_x, down * sun_y, ambient), other)
+        return Ground(
+            self.there.light, self.there.part, self.behind.noise, (across * sun_x, down * sun_y, ambient), other
+        )
 
     def lacks(self, pasted: Pasted, joined: np.ndarray, changed: np.ndarray) -> None:
         """Note the noise that was lost where the picture was changed."""
@@ -122,32 +123,38 @@ class _Frame:
         here[changed] = np.maximum(here[changed], np.float32(lack))
 
 
+def _already(name: str, mask: np.ndarray) -> Drawn:
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    crop = mask[y : y + height, x : x + width]
+    return Drawn(name, -1, x, y, crop, crop)
+
+
 def _object(frame: _Frame, layer: Layer, segment, by_change: bool) -> Drawn | str:
     extent = math.sqrt(max(segment.mask.sum(), 1)) * math.sqrt(abs(_scale(layer.affine)))
     light = frame.scene.light
-    pasted = warp(segment, layer.affine, frame.scene.size, relief.reach(light, extent) + 2)
+    pasted = warp(segment, layer.affine, frame.scene.size, inflate.reach(light, extent) + 2)
     if pasted is None or not (pasted.alpha >= 0.5).any():
         return "outside the frame"
     s = pasted.slices
     box = (pasted.x, pasted.y, pasted.x + pasted.alpha.shape[1], pasted.y + pasted.alpha.shape[0])
-    base = frame.light[s]
-    gain = shading.at(frame.lit, frame.scene.size, box)
+    base = frame.there.light[s]
+    gain = shading.at(frame.there.field, frame.scene.size, box)
     paste = shading.as_object(pasted.light, pasted.alpha, base, gain, layer.light)
-    paste *= relief.inflated(pasted.alpha, light)[:, :, None]
+    paste *= inflate.inflated(pasted.alpha, light)[:, :, None]
     alpha = pasted.alpha
     if layer.light.get("defocus", 0) > 0.3:
         # What is out of focus spreads over its own edge.
         soft = cv2.GaussianBlur(alpha, (0, 0), layer.light["defocus"])
         spread = cv2.GaussianBlur(paste * alpha[:, :, None], (0, 0), layer.light["defocus"])
         paste = spread / np.maximum(soft, 1e-3)[:, :, None]
-        joined = relief.shadowed(base, alpha, light, extent)
+        joined = inflate.shadowed(base, alpha, light, extent)
         joined = joined + soft[:, :, None] * (paste - joined)
     else:
-        joined = blend(relief.shadowed(base, alpha, light, extent), paste, alpha, layer.blend)
+        joined = blend(inflate.shadowed(base, alpha, light, extent), paste, alpha, layer.blend)
     mask = pasted.alpha >= 0.5
     frame.lacks(pasted, joined, mask)
-    frame.light[s] = joined
-    return Drawn(0, pasted.x, pasted.y, mask, mask, pasted.whole)
+    frame.there.light[s] = joined
+    return Drawn(layer.label, 0, pasted.x, pasted.y, mask, mask)
 
 
 def _defect(frame: _Frame, layer: Layer, segment, by_change: bool) -> Drawn | str:
@@ -155,18 +162,18 @@ def _defect(frame: _Frame, layer: Layer, segment, by_change: bool) -> Drawn | st
     if pasted is None:
         return "outside the frame"
     s = pasted.slices
-    part = frame.part[s]
+    part = frame.there.part[s]
     planned = (pasted.alpha >= 0.5) & part
     if not planned.any():
         return "outside the part"
-    base = frame.light[s]
+    base = frame.there.light[s]
     near = cv2.dilate(pasted.alpha, np.ones((3, 3), np.uint8), iterations=_APART)
     paste = shading.as_defect(pasted.light, (near < 0.1) & pasted.known, base, layer.light)
     rim = cv2.dilate(pasted.alpha, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RIM + 1,) * 2))
     rim *= pasted.known & part
     joined = blend(base, paste, rim, layer.blend)
     joined = np.where(pasted.known[:, :, None] & part[:, :, None], joined, base)
-    return _settle(frame, pasted, joined, planned, by_change, pasted.whole)
+    return _settle(frame, layer, pasted, joined, planned, by_change)
 
 
 def _made(frame: _Frame, layer: Layer, backgrounds: Backgrounds, by_change: bool) -> Drawn | str:
@@ -175,32 +182,30 @@ def _made(frame: _Frame, layer: Layer, backgrounds: Backgrounds, by_change: bool
         other = backgrounds[backgrounds.number(layer.other)].light
     random = generator(layer.seed, Stream.PASTE)
     more = {"type": layer.light["type"]} if "type" in layer.light else {}
-    change = flaws.make(layer.make, frame.ground(other), layer.at, layer.area, random, **more)
+    change = make(layer.make, frame.ground(other), layer.at, layer.area, random, **more)
     if change is None or not change.planned.any():
         return f"{layer.make} does not go there"
-    height, width = change.planned.shape
-    box = (change.x, change.y, change.x + width, change.y + height)
-    pasted = Pasted(change.x, change.y, change.light, change.planned.astype(np.float32), change.planned, box)
-    done = _settle(frame, pasted, change.light, change.planned, by_change, tuple(map(float, box)))
+    pasted = Pasted(change.x, change.y, change.light, change.planned.astype(np.float32), change.planned)
+    done = _settle(frame, layer, pasted, change.light, change.planned, by_change)
     if isinstance(done, Drawn):
         done.attributes |= change.attributes
     return done
 
 
 def _settle(
-    frame: _Frame, pasted: Pasted, joined: np.ndarray, planned: np.ndarray, by_change: bool, whole
+    frame: _Frame, layer: Layer, pasted: Pasted, joined: np.ndarray, planned: np.ndarray, by_change: bool
 ) -> Drawn | str:
     """Keep a change that can be seen, and label it."""
-    base = frame.light[pasted.slices]
+    base = frame.there.light[pasted.slices]
     found = label(base, joined, planned, frame.behind.noise)
     if found is None:
         return "not to be seen"
     touched = np.abs(joined - base).max(2) > 1e-6
     frame.lacks(pasted, joined, touched)
-    frame.light[pasted.slices] = joined
+    frame.there.light[pasted.slices] = joined
     attributes = {"contrast_to_noise": round(float(found.contrast_to_noise), 3), "share": round(float(found.share), 3)}
     mask = found.mask if by_change else planned
-    return Drawn(0, pasted.x, pasted.y, mask, planned, whole, attributes)
+    return Drawn(layer.label, 0, pasted.x, pasted.y, mask, planned, attributes)
 
 
 def _scale(affine: tuple[float, ...]) -> float:

@@ -16,8 +16,8 @@ def inflated(alpha: np.ndarray, light: dict[str, Any]) -> np.ndarray:
 
     Args:
         alpha: float32 (h, w), coverage.
-        light: of the scene: ``angle`` of the light's way in the frame (radians, it comes from there; 0 = from the right,
-            y down), ``height`` above the plane (radians), ``ambient`` share, ``relief`` of the objects.
+        light: of the scene: ``angle`` that the light comes from in the frame (radians; 0 = from the right, y down),
+            ``height`` above the plane (radians), ``ambient`` share, ``relief`` of the objects.
     """
     inside = (alpha >= 0.5).astype(np.uint8)
     depth = light.get("relief", 0.0)

@@ -1,0 +1,151 @@
+"""The planner: chance to a scene spec. What would be too little visible leaves the scene here, before it is drawn."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kizu.core.errors import DataError
+from kizu.core.seeds import Stream, generator
+from kizu.synth.compose import layouts
+from kizu.synth.compose.backgrounds import Backgrounds, frame_of
+from kizu.synth.compose.bank import Bank
+from kizu.synth.compose.blend import draw as draw_blend
+from kizu.synth.compose.flaws.drawn import TYPES
+from kizu.synth.compose.layouts.placement import Placement, silhouette
+from kizu.synth.compose.layouts.shapes import Shapes
+from kizu.synth.compose.options import OTHER, REAL, Options
+from kizu.synth.compose.prior import Prior
+from kizu.synth.compose.segment import OBJECT
+from kizu.synth.compose.spec import Layer, Scene
+from kizu.synth.compose.visibility import settle
+
+_MOST_MADE = 3  # made defects on a picture, where no layout says how many
+_MADE = (2e-4, 2e-2)  # their area as a share of the part, log-uniform
+_NEW = 2**31  # seeds of layers
+
+
+class Planner:
+    """Draws scenes; scene i is a function of the seed and i alone."""
+
+    def __init__(
+        self, bank: Bank | None, shapes: Shapes | None, backgrounds: Backgrounds, prior: Prior | None,
+        options: Options, seed: int,
+    ):  # fmt: skip
+        self.bank, self.shapes, self.backgrounds = bank, shapes, backgrounds
+        self.prior, self.options, self.seed = prior, options, seed
+        self._laid = layouts.options_of(options.layout, options.laid)
+
+    def scene(self, i: int) -> Scene:
+        """Scene i. Raises DataError where its background cannot be read."""
+        random = generator(self.seed, Stream.LAYOUT, i)
+        behind = self.backgrounds[int(random.integers(len(self.backgrounds)))]
+        scene = self._frame(behind.id, behind.part.shape, random)
+        if random.uniform() < self.options.empty:
+            return scene
+        part = frame_of(behind, scene.window, scene.size, scene.flips).part
+        if not part.any():
+            raise DataError(f"background {behind.id}: no part is seen in it")
+        if self.shapes is None:
+            return replace(scene, layers=tuple(self._made(part, random)))
+        laid = layouts.find(self.options.layout)
+        placed = laid.lay(self.shapes, scene.size, part, self.prior, self._laid, random)
+        outlines = [silhouette(self.shapes.mask(p.row), p.affine, scene.size) for p in placed]
+        kept, dropped = settle(outlines, scene.size, self.options.least, self.options.least_share)
+        gone = [self._record(placed[item["index"]]) | item for item in dropped]
+        chance = generator(self.seed, Stream.PASTE, i)
+        layers = [self._layer(placed[k], outlines[k], part, chance) for k in kept.tolist()]
+        light = self._light(chance) if any(not layer.make and self._stands(layer) for layer in layers) else {}
+        blur = float(chance.uniform(*self.options.blur))
+        camera = {"blur": round(blur, 3), "seed": int(chance.integers(_NEW))}
+        return replace(scene, layers=tuple(layers), dropped=tuple(gone), light=light, camera=camera)
+
+    def _frame(self, id: str, there: tuple[int, int], random: np.random.Generator) -> Scene:
+        """An empty scene: a window of a background, whole where no size is asked for."""
+        size = self.options.size or there
+        height, width = there
+        # Where the picture is smaller than the frame, the largest window of the frame's shape is enlarged.
+        scale = min(height / size[0], width / size[1], 1.0)
+        h, w = max(int(size[0] * scale), 1), max(int(size[1] * scale), 1)
+        y, x = int(random.integers(height - h + 1)), int(random.integers(width - w + 1))
+        flips = tuple(bool(v) for v in random.uniform(0, 1, 2) < 0.5) if self.options.flip else (False, False)
+        return Scene(tuple(size), id, (x, y, w, h), flips, camera={"seed": int(random.integers(_NEW))})
+
+    def _stands(self, layer: Layer) -> bool:
+        return self.bank.kind(layer.segment) == OBJECT
+
+    def _layer(self, placed: Placement, outline, part: np.ndarray, chance: np.random.Generator) -> Layer:
+        """A placement as a layer: the segment itself, or a made defect in its place."""
+        name = self._maker(chance)
+        if self.shapes.defect[placed.row] and name != REAL:
+            height, width = outline.mask.shape
+            at = outline.x + (width - 1) / 2, outline.y + (height - 1) / 2
+            return self._make(name, at, max(float(outline.mask.sum()), 16.0), chance)
+        x, y = self.bank.box(placed.row)[:2]
+        a, b, c, d, e, f = placed.affine
+        affine = (a, b, c - a * x - b * y, d, e, f - d * x - e * y)
+        label = self.shapes.names[self.shapes.label[placed.row]]
+        light: dict[str, Any] = {"scene": 0.0}
+        if self.options.light != "none":
+            light = self._photometry(bool(self.shapes.defect[placed.row]), chance)
+        if placed.blur:
+            light["defocus"] = round(placed.blur, 3)
+        return Layer(
+            label, self.bank.id(placed.row), affine, blend=draw_blend(self.options.blends, chance), light=light,
+            depth=placed.depth, seed=int(chance.integers(_NEW)),
+        )  # fmt: skip
+
+    def _photometry(self, defect: bool, chance: np.random.Generator) -> dict[str, float]:
+        if defect:
+            return {"scene": 1.0, "strength": round(float(chance.uniform(*self.options.strength)), 3)}
+        return {
+            "scene": round(float(chance.uniform(0.5, 1.0)), 3),
+            "own": round(float(chance.uniform(0.0, 0.7)), 3),
+            "exposure": round(float(math.exp(chance.normal(0, 0.12))), 3),
+        }
+
+    def _light(self, chance: np.random.Generator) -> dict[str, float]:
+        """Light on objects; one for the whole scene."""
+        if self.options.light == "none":
+            return {}
+        return {
+            "angle": round(float(chance.uniform(0, 2 * math.pi)), 3),
+            "height": round(float(chance.uniform(0.6, 1.4)), 3),
+            "ambient": round(float(chance.uniform(0.3, 0.8)), 3),
+            "relief": round(float(chance.uniform(0.0, 0.06)), 4),
+            "shadow": round(float(chance.uniform(0.2, 0.9)), 3),
+            "thickness": round(float(chance.uniform(0.02, 0.12)), 3),
+        }
+
+    def _maker(self, chance: np.random.Generator) -> str:
+        names = list(self.options.flaws)
+        weights = np.array([self.options.flaws[name] for name in names])
+        return names[int(chance.choice(len(names), p=weights / weights.sum()))]
+
+    def _made(self, part: np.ndarray, chance: np.random.Generator) -> list[Layer]:
+        """Made defects anywhere on the part."""
+        rows, columns = np.nonzero(part)
+        out = []
+        for _ in range(int(chance.integers(1, _MOST_MADE + 1))):
+            k = int(chance.integers(len(rows)))
+            area = math.exp(chance.uniform(*np.log(_MADE))) * len(rows)
+            out.append(self._make(self._maker(chance), (float(columns[k]), float(rows[k])), max(area, 16.0), chance))
+        return out
+
+    def _make(self, name: str, at: tuple[float, float], area: float, chance: np.random.Generator) -> Layer:
+        label, light, other = OTHER, {}, ""
+        if name == "drawn":
+            types = self.options.types or TYPES
+            label = types[int(chance.integers(len(types)))]
+            light = {"type": label}
+        elif name == "patch":
+            other = self.backgrounds.id(int(chance.integers(len(self.backgrounds))))
+        at = round(at[0], 2), round(at[1], 2)
+        return Layer(label, make=name, at=at, area=round(area, 1), other=other, light=light,
+                     seed=int(chance.integers(_NEW)))  # fmt: skip
+
+    def _record(self, placed: Placement) -> dict[str, Any]:
+        return {"label": self.shapes.names[self.shapes.label[placed.row]], "segment": self.bank.id(placed.row)}

@@ -1,0 +1,155 @@
+"""``Composition``: composed pictures as a source of samples. Sample = f(scene spec), scene = f(seed, index)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from kizu.core.dataset import Dataset
+from kizu.core.errors import DataError, KizuError
+from kizu.core.instances import Instances
+from kizu.core.sample import Sample
+from kizu.core.seeds import Stream, generator
+from kizu.synth.compose.backgrounds import Backgrounds
+from kizu.synth.compose.bank import Bank
+from kizu.synth.compose.options import OTHER, REAL, Options
+from kizu.synth.compose.planner import Planner
+from kizu.synth.compose.prior import Prior
+from kizu.synth.compose.refer import express
+from kizu.synth.compose.render import Rendered, render
+from kizu.synth.compose.spec import VERSION, Scene
+from kizu.synth.compose.visibility import Piece, labels
+
+_ROUNDS = 4  # of drawing a picture again without what cannot be seen
+
+
+class Composition:
+    """Composed pictures with random access; picture i is the same whoever asks for it, in any order.
+
+    Attributes:
+        names: class names: those of the bank, and those of made defects.
+    """
+
+    def __init__(
+        self, bank: Bank | None, backgrounds: Backgrounds, prior: Prior | None, options: Options, count: int,
+        seed: int = 0, start: int = 0,
+    ):  # fmt: skip
+        """
+        Raises:
+            KizuError: a count or seed that makes no sense, or real defects without a bank.
+        """
+        if count < 1 or start < 0 or seed < 0:
+            raise KizuError(f"count {count}, start {start}, seed {seed}: count is 1 or more, the others 0 or more")
+        if bank is None and options.flaws.get(REAL, 0) > 0:
+            raise KizuError("real defects need segments to take them from; name some, or other makers of defects")
+        self.bank, self.backgrounds, self.options = bank, backgrounds, options
+        self.count, self.seed, self.start = count, seed, start
+        names = list(bank.names) if bank is not None else []
+        makers = {name for name, weight in options.flaws.items() if weight > 0} - {REAL}
+        if makers:
+            from kizu.synth.compose.flaws.drawn import TYPES
+
+            names += (options.types or TYPES) if "drawn" in makers else ()
+            names += [OTHER] if makers - {"drawn"} else []
+        self.names = tuple(dict.fromkeys(names))
+        self.prior = prior
+        self._planner = Planner(bank, bank.shapes() if bank is not None else None, backgrounds, prior, options, seed)
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of all pictures, without drawing them."""
+        return [f"{self.start + i:08d}.png" for i in range(self.count)]
+
+    def __getitem__(self, i: int) -> Sample:
+        if not 0 <= i < self.count:
+            raise IndexError(f"picture {i} of {self.count}")
+        index = self.start + i
+        return self.sample(self._planner.scene(index), index)
+
+    def sample(self, scene: Scene, index: int) -> Sample:
+        """The sample of a scene, which it keeps in ``meta["scene"]``."""
+        scene, done, found = self._settled(scene)
+        meta: dict[str, Any] = {"scene": scene.to_json(), "lineage": self._lineage(scene)}
+        if self.options.expressions:
+            chance = generator(self.seed, Stream.WORDS, index)
+            said = express(found, self.names, done.image, chance, least=self.options.expressions)
+            meta["expressions"] = [item.to_json() for item in said]
+        return Sample(
+            f"{index:08d}.png", _encode(done.image), found, size=scene.size, source="kizu compose", meta=meta,
+            split="train",
+        )  # fmt: skip
+
+    def _settled(self, scene: Scene) -> tuple[Scene, Rendered, Instances]:
+        """Draw, take out what cannot be seen, draw again: what is in the picture is labelled, whatever it is."""
+        for _ in range(_ROUNDS):
+            done = render(scene, self.bank, self.backgrounds, self.options.label == "change")
+            found = self._labels(scene, done)
+            small = [
+                (done.drawn[k].layer, "hardly anything of it is seen")
+                for k in np.flatnonzero(found.masks.area < self.options.least).tolist()
+                if done.drawn[k].layer >= 0
+            ] if len(found) else []  # fmt: skip
+            out = dict(done.lost + small)
+            if not out:
+                return scene, done, found[found.masks.area > 0] if len(found) else found
+            gone = tuple(
+                {"label": scene.layers[k].label, "segment": scene.layers[k].segment, "reason": reason}
+                for k, reason in sorted(out.items())
+            )
+            kept = tuple(layer for k, layer in enumerate(scene.layers) if k not in out)
+            scene = replace(scene, layers=kept, dropped=scene.dropped + gone)
+        raise DataError(f"no picture comes of this scene on {scene.background}; take another seed")
+
+    def _labels(self, scene: Scene, done: Rendered) -> Instances:
+        pieces = [Piece.cut(drawn.mask, drawn.x, drawn.y, scene.size) for drawn in done.drawn]
+        keys = dict.fromkeys(key for drawn in done.drawn for key in drawn.attributes)
+        more = {key: [drawn.attributes.get(key) for drawn in done.drawn] for key in keys}
+        more["segment"] = [scene.layers[k].segment if k >= 0 else "" for k in (drawn.layer for drawn in done.drawn)]
+        return labels(pieces, [self.names.index(drawn.label) for drawn in done.drawn], scene.size, more)
+
+    def _lineage(self, scene: Scene) -> list[str]:
+        """Groups of all pictures that went into a scene."""
+        groups = {self.backgrounds[self.backgrounds.number(scene.background)].group}
+        for layer in scene.layers:
+            if layer.segment:
+                groups.add(self.bank.group(layer.segment))
+            if layer.other:
+                groups.add(self.backgrounds[self.backgrounds.number(layer.other)].group)
+        return sorted(groups)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """All that the pictures depend on, but not how many they are."""
+        known = [self.backgrounds.id(i) for i in range(len(self.backgrounds))]
+        record = {"compose": VERSION, "options": self.options.to_json(), "seed": self.seed, "start": self.start}
+        record["backgrounds"] = _digest(known)
+        record["bank"] = None if self.bank is None else self.bank.digest
+        record["prior"] = None if self.prior is None else _digest(self.prior.to_json())
+        return json.loads(json.dumps(record))
+
+    def where(self, i: int) -> str:
+        """What makes picture i again, in words."""
+        return f"picture {self.start + i} (layout {self.options.layout}, seed {self.seed})"
+
+    def dataset(self, info: dict[str, Any]) -> Dataset:
+        """As a data set whose pictures are composed when they are asked for."""
+        return Dataset(self, self.names, info)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _encode(image: np.ndarray) -> bytes:
+    """A PNG, of one channel where all three are equal; quickly rather than small."""
+    grey = (image[:, :, 0] == image[:, :, 1]).all() and (image[:, :, 0] == image[:, :, 2]).all()
+    pixels = np.ascontiguousarray(image[:, :, 0]) if grey else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
