@@ -6,6 +6,7 @@ import numpy as np
 
 from kizu.core.instances import Instances
 from kizu.core.jit import jit
+from kizu.core.masks import Masks
 
 _PIXEL = 1 / 12  # second moment of a pixel's own square
 
@@ -26,6 +27,15 @@ def elongations(instances: Instances) -> np.ndarray:
         return out
     xx, yy, xy = _moments(masks.runs, masks.offsets, max(masks.size[0], 1)).T
     return np.where(masks.area > 0, of_moments(xx, yy, xy), out)
+
+
+def orientations(masks: Masks) -> np.ndarray:
+    """Direction of the long axis of each mask, float64 (N,) in 0..pi: the angle from x (right) towards y (down).
+
+    The principal axis of the second moments; it means little where the elongation is near 1.
+    """
+    xx, yy, xy = _moments(masks.runs, masks.offsets, max(masks.size[0], 1)).T
+    return np.mod(0.5 * np.arctan2(2 * xy, xx - yy), np.pi)
 
 
 def of_moments(xx: np.ndarray, yy: np.ndarray, xy: np.ndarray) -> np.ndarray:

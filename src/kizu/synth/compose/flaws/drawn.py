@@ -1,0 +1,138 @@
+"""Defects of the lexicon: drawn as relief, film or foreign matter, and lit by the light of the picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from kizu.core.errors import KizuError
+from kizu.synth.compose.flaws.registry import flaw
+from kizu.synth.compose.flaws.spot import Spot
+from kizu.synth.compose.ground import Change, Ground
+from kizu.synth.compose.linear import LUMINANCE
+from kizu.synth.compose.relief import ratio
+from kizu.synth.formula import chance
+from kizu.synth.formula.defects.draw import DISTRACTORS, DRAW
+from kizu.synth.formula.defects.draw import draw as draw_marks
+from kizu.synth.formula.defects.site import Site
+from kizu.synth.formula.layers import Layers, Mark
+from kizu.synth.formula.raster import Cover
+from kizu.synth.formula.shipped import lexicon
+from kizu.synth.formula.surfaces.surface import Surface
+
+# What is drawn where no type is asked for: all that needs neither the outline of the part nor a weave.
+TYPES = {
+    "scratch": 2.0, "crack": 1.0, "pit": 1.0, "pore": 1.0, "inclusion": 1.0, "dent": 1.0, "bump": 0.5, "stain": 1.0,
+    "water_mark": 0.5, "rust": 0.5, "wrinkle": 0.3, "foreign_particle": 0.7, "spatter": 0.3, "roll_mark": 0.3,
+}  # fmt: skip
+_AROUND = 48  # pixels around the place that the surface is measured on
+_LINES = 0.45  # coherence of a structure tensor, above which a surface has lines
+_MOST_AMBIENT = 0.7  # in a light without any direction no dent would be seen
+_SHINE = (0.05, 0.5)
+_RANGE = (0.5, 1.4)  # other matter is this much darker or brighter than the picture's own range at most
+_PLAIN = Layers.flat((1, 1), np.ones(3), 0.5, 0.5)  # the drawing functions look at the figures alone
+
+
+@flaw
+def drawn(
+    ground: Ground, at: tuple[float, float], area: float, random: np.random.Generator, type: str | None = None
+) -> Change | None:
+    """A defect of a type of the lexicon: the first mark that its drawing function makes, about as large as asked for.
+
+    Heights become a ratio image in the picture's own light, gains multiply, and other matter takes its brightness from
+    the picture's range. Types that change the outline of a part (a chip, a burr) have no place here.
+
+    Args:
+        type: None: one of ``TYPES``.
+
+    Raises:
+        KizuError: a type that the lexicon does not have, or that is not drawn on surfaces.
+    """
+    if type is None:
+        type = chance.pick(TYPES, random)
+    if type not in lexicon().names:
+        raise KizuError(f"lexicon: there is no type {type!r}; take one of {', '.join(lexicon().names)}")
+    recipe = lexicon()[type].recipe
+    if recipe.draw not in DRAW:
+        raise KizuError(f"lexicon type {type!r} is not drawn on surfaces; take one of {', '.join(TYPES)}")
+    mark = _mark(ground, at, area, recipe, random)
+    if mark is None:
+        return None
+    box = mark.cover
+    middle = box.x + box.alpha.shape[1] / 2, box.y + box.alpha.shape[0] / 2
+    spot = Spot(ground, middle, box.alpha.shape)
+    height, gain, mix = _fields(mark, spot)
+    sun = ground.sun[0], ground.sun[1], min(ground.sun[2], _MOST_AMBIENT)
+    lit = gain * ratio(height, sun, chance.log_uniform(_SHINE, random))[..., None]
+    look = spot.light
+    keep = np.ones(box.alpha.shape, np.float32)
+    if mix is not None:
+        matter = _in_range(np.asarray(mark.albedo, np.float32), ground, spot)
+        look = look + mix[..., None] * (matter - look)
+        keep = 1 - mix
+    # The optics blur what is painted on a picture as they blurred the picture; marks come about half as sharp.
+    lit = cv2.GaussianBlur(lit, (0, 0), max(spot.blur() - 0.3, 0.2), borderType=cv2.BORDER_REPLICATE)
+    look = look * lit
+    alpha = (np.abs(look - spot.light).max(2) > 1e-6).astype(np.float32)
+    keep = np.clip(keep * (lit @ LUMINANCE) ** np.float32(1 / 2.4), 0, 1)
+    attributes = {"type": type} | mark.attributes
+    if recipe.draw in DISTRACTORS:
+        attributes["distractor"] = True
+    return spot.lay(look, alpha, mark.cover.mask, area, keep, random, **attributes)
+
+
+def _mark(ground: Ground, at: tuple[float, float], area: float, recipe, random: np.random.Generator) -> Mark | None:
+    """The first mark of the recipe, where it changes the surface and nothing but that."""
+    size = ground.light.shape[:2]
+    x, y = int(np.floor(at[0])), int(np.floor(at[1]))
+    if not (0 <= x < size[1] and 0 <= y < size[0]):
+        return None
+    place = Cover(x, y, np.ones((1, 1), np.float32))
+    site = Site(size, _surface(ground, at), place, None, min(size) / 512, float(np.sqrt(area)))
+    marks = draw_marks(recipe.draw, site, random, recipe.ranges)
+    mark = marks[0] if marks else None
+    return mark if mark is not None and mark.cut is None and mark.grow is None else None
+
+
+def _surface(ground: Ground, at: tuple[float, float]) -> Surface:
+    """What the picture is made of around a place, as far as drawing functions ask."""
+    spot = Spot(ground, at, (2 * _AROUND, 2 * _AROUND))
+    tone = np.ascontiguousarray(spot.light[..., 1])
+    slow = cv2.GaussianBlur(tone, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
+    mean = max(float(slow.mean()), 1e-4)
+    grain = min(float((tone - slow).std()) / mean, 0.3)
+    return Surface("", _PLAIN, np.maximum(spot.mean, 1e-4), 0.5, 0.5, _heading(tone), None, grain, 0.3 * grain)
+
+
+def _heading(tone: np.ndarray) -> float | None:
+    """Direction of the lines of a texture, radians, by its structure tensor; None where it has none."""
+    if min(tone.shape) < 8:
+        return None
+    dx, dy = tone[1:, 1:] - tone[1:, :-1], tone[1:, 1:] - tone[:-1, 1:]
+    xx, yy, xy = float((dx * dx).sum()), float((dy * dy).sum()), float((dx * dy).sum())
+    if np.hypot(xx - yy, 2 * xy) < _LINES * max(xx + yy, 1e-12):
+        return None
+    return float((0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2) % np.pi)
+
+
+def _fields(mark: Mark, spot: Spot) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Height (h, w), gain (h, w, 3) and the share of other matter (h, w), None without any, of a mark."""
+    shape = mark.cover.alpha.shape
+    height = np.zeros(shape, np.float32) if mark.height is None else mark.height.astype(np.float32)
+    gain = np.ones(shape, np.float32) if mark.gain is None else mark.gain.astype(np.float32)
+    if gain.ndim == 3 and spot.grey:
+        gain = gain @ LUMINANCE
+    gain = np.broadcast_to(gain if gain.ndim == 3 else gain[..., None], (*shape, 3))
+    mix = None if mark.mix is None or mark.albedo is None else np.clip(mark.mix, 0, 1).astype(np.float32)
+    return height, gain, mix
+
+
+def _in_range(colour: np.ndarray, ground: Ground, spot: Spot) -> np.ndarray:
+    """Light of other matter, (..., 3): as bright as things in this picture are, grey in a grey one."""
+    step = max(int(np.sqrt(ground.light.shape[0] * ground.light.shape[1] / 4096)), 1)
+    low, high = np.quantile(ground.light[::step, ::step] @ LUMINANCE, (0.02, 0.98))
+    tone = colour @ LUMINANCE
+    wanted = np.clip(tone, _RANGE[0] * low, max(_RANGE[1] * high, 1e-3))
+    if spot.grey:
+        return np.repeat(wanted[..., None], 3, -1).astype(np.float32)
+    return np.clip(colour * (wanted / np.maximum(tone, 1e-5))[..., None], 0, 1).astype(np.float32)

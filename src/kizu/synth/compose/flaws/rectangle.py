@@ -1,0 +1,65 @@
+"""Turned rectangles of the same picture with other colours: what CutPaste and its scars are made of."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from kizu.synth.compose.flaws.spot import Spot
+from kizu.synth.compose.ground import Change, Ground
+
+_MARGIN = 5
+_KEPT = 0.85  # of the noise, where a piece was turned: reading between pixels smooths it
+
+
+def pasted(
+    ground: Ground, at: tuple[float, float], length: float, width: float, angle: float, jitter: tuple[float, float],
+    random: np.random.Generator,
+) -> Change | None:  # fmt: skip
+    """A rectangle of another place of the picture.
+
+    Args:
+        length, width: pixels, along x and y before it is turned.
+        angle: radians.
+        jitter: range of the change of the logarithm of its light; its contrast and colours change by half of that.
+
+    Returns:
+        None as for ``Spot.lay``.
+    """
+    c, s = abs(np.cos(angle)), abs(np.sin(angle))
+    shape = tuple(int(np.ceil(n)) + 2 * _MARGIN for n in (length * s + width * c, length * c + width * s))
+    spot = Spot(ground, at, shape)
+    if not spot.light.size:
+        return None
+    height, breadth = ground.light.shape[:2]
+    blur = spot.blur()
+    alpha = spot.cut(np.clip(_rectangle(shape, length, width, angle) / (2 * blur) + np.float32(0.5), 0, 1))
+    planned = alpha >= 0.5
+    # The piece is read at the same turn, about another place: its lines lie the other way.
+    h, w = alpha.shape
+    middle = random.uniform((min(w, breadth) / 2, min(h, height) / 2), (breadth - min(w, breadth) / 2 + 1e-6, height - min(h, height) / 2 + 1e-6))
+    turn = cv2.getRotationMatrix2D((w / 2, h / 2), np.degrees(angle), 1.0)
+    inverse = cv2.invertAffineTransform(turn)
+    inverse[:, 2] += middle - (w / 2, h / 2)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    x0, y0 = max(int(middle[0] - h - w), 0), max(int(middle[1] - h - w), 0)
+    near = ground.light[y0 : int(middle[1] + h + w) + 1, x0 : int(middle[0] + h + w) + 1]
+    inverse[:, 2] -= (x0, y0)
+    piece = cv2.warpAffine(near, inverse, (w, h), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    tone = spot.swing(*jitter, random)
+    mean = piece.reshape(-1, 3).mean(0)
+    tint = np.zeros(3) if spot.grey else random.normal(0, 0.25 * abs(tone), 3)
+    contrast = np.exp(random.normal(0, 0.5 * abs(tone)))
+    # Its mean is brought near the place's own, as far as CutPaste leaves them apart by jitter alone.
+    level = spot.mean * np.exp(tone + tint)
+    look = level.astype(np.float32) + np.float32(contrast) * (piece - mean) * np.float32(np.exp(tone))
+    return spot.lay(look, alpha, planned, length * width, _KEPT, random)
+
+
+def _rectangle(shape: tuple[int, int], length: float, width: float, angle: float) -> np.ndarray:
+    """float32 (h, w): about the distance to the outline, positive inside."""
+    y = (np.arange(shape[0], dtype=np.float32) + np.float32(0.5 - shape[0] / 2))[:, None]
+    x = (np.arange(shape[1], dtype=np.float32) + np.float32(0.5 - shape[1] / 2))[None]
+    c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    along, across = np.abs(x * c + y * s), np.abs(y * c - x * s)
+    return np.minimum(np.float32(length / 2) - along, np.float32(width / 2) - across)

@@ -1,0 +1,38 @@
+"""Structure out of order: a piece of the picture itself, cut into tiles and put together anew (MemSeg, Yang, 2022)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kizu.synth.compose.flaws.registry import flaw
+from kizu.synth.compose.flaws.spot import region
+from kizu.synth.compose.ground import Change, Ground
+
+_TILES = (2, 5)  # a side
+_SMALLEST = 4  # pixels of a tile's side
+
+
+@flaw
+def shuffle(ground: Ground, at: tuple[float, float], area: float, random: np.random.Generator) -> Change | None:
+    """The blob's own box in a grid of 2 to 5 tiles a side, each moved and mirrored, seen through the blob."""
+    spot, mask, alpha, _ = region(ground, at, area, random)
+    if min(mask.shape) < 2 or not mask.any():
+        return None
+    look = shuffled(spot.light, int(random.integers(_TILES[0], _TILES[1] + 1)), random)
+    gain = np.float32(np.exp(0.5 * spot.swing(0.05, 0.25, random)))
+    return spot.lay(look * gain, alpha, mask, area, 1.0, random)
+
+
+def shuffled(light: np.ndarray, tiles: int, random: np.random.Generator) -> np.ndarray:
+    """An image (h, w, C) with its tiles in another order, and some of them mirrored; what is left over stays."""
+    height, width = light.shape[:2]
+    rows, columns = (max(min(tiles, n // _SMALLEST), 1) for n in (height, width))
+    h, w = height // rows, width // columns
+    out = light.copy()
+    order = random.permutation(rows * columns)
+    flips = random.integers(2, size=(rows * columns, 2))
+    for k, source in enumerate(order):
+        (i, j), (p, q) = divmod(k, columns), divmod(int(source), columns)
+        tile = light[p * h : (p + 1) * h, q * w : (q + 1) * w]
+        out[i * h : (i + 1) * h, j * w : (j + 1) * w] = tile[:: -1 if flips[k, 0] else 1, :: -1 if flips[k, 1] else 1]
+    return out

@@ -1,0 +1,144 @@
+"""``Spot``: the place of a defect in a picture, and how a new look is laid on it without a trace of the scissors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from kizu.synth.compose.ground import Change, Ground
+from kizu.synth.compose.linear import LUMINANCE
+from kizu.synth.compose.noise import matched
+from kizu.synth.formula.defects.patch import blob
+
+_LEAST = 9  # pixels: nothing smaller can be resolved
+_SHARE = 0.25  # of the wanted pixels, that must be inside the frame and on the part
+_SEEN = 4.0  # deviations of the noise by which a defect's tone differs at least
+_LOW, _HIGH = 0.5, 1.5  # bounds of the optical blur that is looked for, pixels
+
+
+class Spot:
+    """A box of (h, w) pixels around a point; what lies beyond the frame is cut off.
+
+    Attributes:
+        ground: the picture.
+        x, y: corner of what is left of the box, in the frame.
+        light: float32 (h', w', 3), the ground's light there (a view: it is not to be changed).
+        part: bool (h', w').
+    """
+
+    def __init__(self, ground: Ground, at: tuple[float, float], shape: tuple[int, int]):
+        """
+        Args:
+            at: (x, y), middle of the box.
+            shape: (h, w).
+        """
+        height, width = ground.light.shape[:2]
+        x, y = round(at[0] - shape[1] / 2), round(at[1] - shape[0] / 2)
+        left, top = min(max(x, 0), width), min(max(y, 0), height)
+        bottom, right = min(max(y + shape[0], top), height), min(max(x + shape[1], left), width)
+        self.ground, self.x, self.y = ground, left, top
+        self.light, self.part = ground.light[top:bottom, left:right], ground.part[top:bottom, left:right]
+        self._own = slice(top - y, bottom - y), slice(left - x, right - x)
+
+    def cut(self, field: np.ndarray) -> np.ndarray:
+        """What is inside the frame of a field (h, w, ...) of the whole box."""
+        return field[self._own]
+
+    @property
+    def mean(self) -> np.ndarray:
+        """float32 (3,), mean light of the part here, of all pixels where there is none of it."""
+        inside = self.light[self.part]
+        return (inside if len(inside) else self.light.reshape(-1, 3)).mean(0)
+
+    @property
+    def grey(self) -> bool:
+        """The three channels are one."""
+        return bool((self.light[..., 0] == self.light[..., 1]).all() and (self.light[..., 1] == self.light[..., 2]).all())
+
+    def blur(self) -> float:
+        """About the deviation of the picture's optical blur here in pixels, 0.5 to 1.5.
+
+        Differences over one pixel and over two: in the image of a random surface behind a Gaussian of deviation s their
+        variances are as 1 - exp(-1/4s^2) to 1 - exp(-1/s^2). The noise of the camera is taken off.
+        """
+        tone = np.sqrt(np.maximum(self.light[..., 1], 0)) * 255  # about 8-bit values
+        if min(tone.shape) < 6:
+            return 0.7
+        noise = 2 * self.ground.noise**2
+        one = float(((tone[:, 1:] - tone[:, :-1]) ** 2).mean() + ((tone[1:] - tone[:-1]) ** 2).mean()) / 2 - noise
+        two = float(((tone[:, 2:] - tone[:, :-2]) ** 2).mean() + ((tone[2:] - tone[:-2]) ** 2).mean()) / 2 - noise
+        if one <= 0 or two <= 0:
+            return 0.7
+        # With e = exp(-1/4s^2) the ratio is (1 - e) / (1 - e^4).
+        widths = np.linspace(_LOW, _HIGH, 21)
+        e = np.exp(-1 / (4 * widths**2))
+        return float(widths[np.argmin(np.abs((1 - e) / (1 - e**4) - one / two))])
+
+    def swing(self, low: float, high: float, random: np.random.Generator) -> float:
+        """A random change of the logarithm of the light, either way, large enough to be seen over the noise here.
+
+        Args:
+            low, high: range of its size.
+        """
+        level = 255 * float(self.mean @ LUMINANCE) ** (1 / 2.4)  # about the 8-bit value
+        sign = 1.0 if level < 50 else -1.0 if level > 190 else float(random.choice((-1.0, 1.0)))
+        least = min(2.4 * _SEEN * max(self.ground.noise, 1.0) / max(level, 4.0), 1.6)
+        return sign * max(low, least) * (max(high, 1.2 * least) / max(low, least)) ** random.uniform()
+
+    def soft(self, mask: np.ndarray, blur: float) -> np.ndarray:
+        """float32 (h, w) 0..1: a mask with the edge that the picture's optics give it, its inside left whole."""
+        return np.clip(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), blur, borderType=cv2.BORDER_REPLICATE), 0, 1)
+
+    def lay(
+        self, look: np.ndarray, alpha: np.ndarray, planned: np.ndarray, area: float, keep: np.ndarray | float,
+        random: np.random.Generator, **attributes: Any,
+    ) -> Change | None:  # fmt: skip
+        """Lay a new look on the ground.
+
+        Args:
+            look: float32 (h', w', 3), light.
+            alpha: float32 (h', w'), how much of it is seen.
+            planned: bool (h', w').
+            area: pixels that were asked for.
+            keep: share of the amplitude of the ground's noise that the look still has, (h', w') or one number; the
+                rest is added.
+            attributes: of the change.
+
+        Returns:
+            The change on the smallest box; None where too little of it lies on the part.
+        """
+        planned = planned & self.part
+        if np.count_nonzero(planned) < max(min(_LEAST, area), _SHARE * area):
+            return None
+        alpha = alpha * self.part
+        seen = (alpha > 0) | planned
+        rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        alpha, light, look = alpha[box], self.light[box], look[box]
+        keep = keep[box] if isinstance(keep, np.ndarray) else keep
+        # Mixing noise of the ground and noise of the look lowers both; what is lacking is that of the sum.
+        left = (1 - alpha) + alpha * keep
+        mixed = light + alpha[..., None] * (np.clip(look, 0, 1) - light)
+        mixed = matched(mixed, self.ground.noise**2 * (1 - left**2), random)
+        out = np.where(alpha[..., None] > 0, mixed, light).astype(np.float32)
+        return Change(int(self.x + columns[0]), int(self.y + rows[0]), out, planned[box], attributes)
+
+
+def region(
+    ground: Ground, at: tuple[float, float], area: float, random: np.random.Generator
+) -> tuple[Spot, np.ndarray, np.ndarray, float]:
+    """A random blob of a given area.
+
+    Returns:
+        The spot, bool (h', w') the blob's pixels, float32 (h', w') 0..1 the same with soft edges, and the optical blur.
+    """
+    rough, aspect = random.uniform(0.1, 0.35), float(np.exp(random.uniform(0, np.log(3.0))))
+    patch, field = blob(np.zeros(2), float(np.sqrt(area)), random, aspect, random.uniform(0, np.pi), rough, 0.5, 4.0)
+    spot = Spot(ground, at, patch.shape)
+    if not spot.light.size:
+        return spot, np.zeros(spot.part.shape, bool), np.zeros(spot.part.shape, np.float32), 0.7
+    width = spot.blur()
+    mask = spot.cut(field > 0)
+    return spot, mask, spot.soft(mask, width), width

@@ -1,0 +1,105 @@
+"""What ``measured`` and ``inplace`` share: one thing after the other is put where its kind is wont to be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kizu.synth.compose.layouts.placement import Placement, affine_at, warped
+from kizu.synth.compose.layouts.region import Region
+from kizu.synth.compose.layouts.shapes import Shapes
+from kizu.synth.compose.visibility import Piece
+
+_LONG = 1.5  # below this elongation a segment has no direction to be turned to
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How one thing is to be.
+
+    Attributes:
+        name: its class.
+        side: root of its area, in px of the frame.
+        place: gives a place to try, in pixel coordinates.
+        direction: of its long axis, radians, or None: as it was.
+        shared: drawn from the share that does not depend on the class.
+    """
+
+    name: str
+    side: float
+    place: Callable[[], tuple[float, float]]
+    direction: float | None = None
+    shared: bool = False
+
+
+@dataclass
+class Laying:
+    """Things put down so far, later ones on top.
+
+    Attributes:
+        allowed: share of the smaller of two things of these classes that may overlap, drawn anew for each pair.
+        zoom: range of the factor that a segment may be scaled by.
+        inside: share of a thing's pixels that lie on the part.
+        least: pixels of a thing. tries: places for each.
+    """
+
+    shapes: Shapes
+    size: tuple[int, int]
+    region: Region
+    allowed: Callable[[str, str], float]
+    zoom: tuple[float, float]
+    inside: float
+    least: int
+    tries: int
+    placements: list[Placement] = field(default_factory=list)
+    _pieces: list[tuple[str, Piece]] = field(default_factory=list)
+
+    def put(self, wish: Wish, rows: np.ndarray, turn: float, random: np.random.Generator) -> bool:
+        """Put a thing down at the first place that suits; False where none did.
+
+        Args:
+            rows: that it may be taken from.
+            turn: radians, added to the turn that its direction asks for.
+        """
+        row, scale = self._choose(wish.side, rows, random)
+        if wish.direction is not None and self.shapes.elongation[row] >= _LONG:
+            turn += wish.direction - float(self.shapes.orientation[row])
+            turn = (turn + math.pi / 2) % math.pi - math.pi / 2  # half a turn gives the same direction
+        mask = self.shapes.mask(row)
+        height, width = mask.shape
+        shape, left, top = warped(mask, affine_at(width, height, (0.0, 0.0), scale, turn))
+        if np.count_nonzero(shape) < self.least:
+            return False
+        limits = [self.allowed(wish.name, name) for name, _ in self._pieces]
+        for _ in range(self.tries):
+            x, y = (round(v) for v in wish.place())  # whole steps: the shape stays as it is
+            piece = Piece.cut(shape, x + left, y + top, self.size)
+            if self.region.share(piece) < self.inside:
+                continue
+            if any(_overlap(piece, other) > most for (_, other), most in zip(self._pieces, limits, strict=True)):
+                continue
+            affine = affine_at(width, height, (x, y), scale, turn)
+            self.placements.append(Placement(row, affine, shared=wish.shared))
+            self._pieces.append((wish.name, piece))
+            return True
+        return False
+
+    def _choose(self, side: float, rows: np.ndarray, random: np.random.Generator) -> tuple[int, float]:
+        """A row that need not be scaled beyond the zoom to be of this size, and its scale; else the nearest row."""
+        scales = side / self.shapes.root[rows]
+        near = np.flatnonzero((scales >= self.zoom[0]) & (scales <= self.zoom[1]))
+        k = int(random.choice(near)) if len(near) else int(np.argmin(np.abs(np.log(scales))))
+        return int(rows[k]), float(np.clip(scales[k], *self.zoom))
+
+
+def _overlap(a: Piece, b: Piece) -> float:
+    """Share of the smaller of two pieces that they have in common."""
+    x0, x1 = max(a.x, b.x), min(a.x + a.mask.shape[1], b.x + b.mask.shape[1])
+    y0, y1 = max(a.y, b.y), min(a.y + a.mask.shape[0], b.y + b.mask.shape[0])
+    if x0 >= x1 or y0 >= y1:
+        return 0.0
+    shared = a.mask[y0 - a.y : y1 - a.y, x0 - a.x : x1 - a.x] & b.mask[y0 - b.y : y1 - b.y, x0 - b.x : x1 - b.x]
+    return np.count_nonzero(shared) / max(1, min(a.pixels, b.pixels))
