@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +14,8 @@ from kizu.core.masks import Masks
 from kizu.core.run import Skips
 from kizu.synth.compose import shading
 from kizu.synth.compose.linear import to_linear
+from kizu.synth.compose.noise import estimate
+from kizu.synth.compose.part import part_mask, sun
 
 _BYTES = 300_000_000  # of pictures that are kept decoded
 _AWAY = 4  # pixels from what is on a picture already to what is put on it
@@ -61,13 +62,11 @@ class Backgrounds:
         self,
         dataset: Dataset,
         rows: np.ndarray,
-        part_of: Callable[[np.ndarray], np.ndarray],
-        sun_of: Callable[[np.ndarray], tuple[float, float, float]],
-        noise_of: Callable[[np.ndarray], float],
+        labelled: bool = False,
     ):
         """
         Args:
-            part_of, sun_of, noise_of: of a picture uint8 (H, W, 3).
+            labelled: there may be something on them, which is labelled.
 
         Raises:
             KizuError: there is none.
@@ -75,13 +74,18 @@ class Backgrounds:
         if not len(rows):
             raise KizuError("there is no picture to put anything on")
         self.dataset, self.rows = dataset, np.asarray(rows, np.int64)
-        self._look = part_of, sun_of, noise_of
+        self.labelled = labelled
         self._kept: OrderedDict[int, Background] = OrderedDict()
         self._ids: dict[str, int] = {}
         self._listed: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the classes of what may be on them already."""
+        return list(self.dataset.names) if self.labelled else []
 
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_kept": OrderedDict()}
@@ -93,14 +97,13 @@ class Backgrounds:
             return self._kept[i]
         sample = self.dataset[int(self.rows[i])]
         image = sample.image
-        part_of, sun_of, noise_of = self._look
         found = sample.instances
-        light, part = to_linear(image), part_of(image)
+        light, part = to_linear(image), part_mask(image)
         labels = tuple(self.dataset.names[label] for label in found.labels)
         if labels and found.masks is None:
             raise DataError(f"{sample.id}: its labels are boxes without masks; draw masks, or take clean pictures")
         kept = Background(
-            sample.id, sample.group or sample.id, light, part, noise_of(image), sun_of(image),
+            sample.id, sample.group or sample.id, light, part, estimate(image), sun(image),
             shading.field(light, part), bool((image[:, :, 0] == image[:, :, 2]).all()),
             labels, found.masks if labels else None,
         )  # fmt: skip

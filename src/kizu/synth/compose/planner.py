@@ -10,17 +10,15 @@ import numpy as np
 
 from kizu.core.errors import DataError
 from kizu.core.seeds import Stream, generator
-from kizu.synth.compose import layouts
 from kizu.synth.compose.backgrounds import Backgrounds, frame_of
-from kizu.synth.compose.bank import Bank
 from kizu.synth.compose.blend import draw as draw_blend
 from kizu.synth.compose.flaws.drawn import TYPES
+from kizu.synth.compose.layouts import registry
 from kizu.synth.compose.layouts.placement import Placement, silhouette
-from kizu.synth.compose.layouts.shapes import Shapes
 from kizu.synth.compose.options import OTHER, REAL, Options
 from kizu.synth.compose.prior import Prior
-from kizu.synth.compose.segment import OBJECT
 from kizu.synth.compose.spec import Layer, Scene
+from kizu.synth.compose.stock import Stock
 from kizu.synth.compose.visibility import settle
 
 _MOST_MADE = 3  # made defects on a picture, where no layout says how many
@@ -32,12 +30,13 @@ class Planner:
     """Draws scenes; scene i is a function of the seed and i alone."""
 
     def __init__(
-        self, bank: Bank | None, shapes: Shapes | None, backgrounds: Backgrounds, prior: Prior | None,
-        options: Options, seed: int,
+        self, stock: Stock | None, backgrounds: Backgrounds, prior: Prior | None, options: Options, seed: int
     ):  # fmt: skip
-        self.bank, self.shapes, self.backgrounds = bank, shapes, backgrounds
+        """Raises KizuError: an unknown layout, or an option that it does not have."""
+        self.stock, self.backgrounds = stock, backgrounds
+        self.shapes = None if stock is None else stock.shapes()
         self.prior, self.options, self.seed = prior, options, seed
-        self._laid = layouts.options_of(options.layout, options.laid)
+        self._laid = registry.options_of(options.layout, options.laid)
 
     def scene(self, i: int) -> Scene:
         """Scene i. Raises DataError where its background cannot be read."""
@@ -51,14 +50,15 @@ class Planner:
             raise DataError(f"background {behind.id}: no part is seen in it")
         if self.shapes is None:
             return replace(scene, layers=tuple(self._made(part, random)))
-        laid = layouts.find(self.options.layout)
+        laid = registry.find(self.options.layout)
         placed = laid.lay(self.shapes, scene.size, part, self.prior, self._laid, random)
         outlines = [silhouette(self.shapes.mask(p.row), p.affine, scene.size) for p in placed]
         kept, dropped = settle(outlines, scene.size, self.options.least, self.options.least_share)
         gone = [self._record(placed[item["index"]]) | item for item in dropped]
         chance = generator(self.seed, Stream.PASTE, i)
         layers = [self._layer(placed[k], outlines[k], part, chance) for k in kept.tolist()]
-        light = self._light(chance) if any(not layer.make and self._stands(layer) for layer in layers) else {}
+        stands = any(not self.shapes.defect[placed[k].row] for k in kept.tolist())
+        light = self._light(chance) if stands else {}
         blur = float(chance.uniform(*self.options.blur))
         camera = {"blur": round(blur, 3), "seed": int(chance.integers(_NEW))}
         return replace(scene, layers=tuple(layers), dropped=tuple(gone), light=light, camera=camera)
@@ -74,9 +74,6 @@ class Planner:
         flips = tuple(bool(v) for v in random.uniform(0, 1, 2) < 0.5) if self.options.flip else (False, False)
         return Scene(tuple(size), id, (x, y, w, h), flips, camera={"seed": int(random.integers(_NEW))})
 
-    def _stands(self, layer: Layer) -> bool:
-        return self.bank.kind(layer.segment) == OBJECT
-
     def _layer(self, placed: Placement, outline, part: np.ndarray, chance: np.random.Generator) -> Layer:
         """A placement as a layer: the segment itself, or a made defect in its place."""
         name = self._maker(chance)
@@ -84,7 +81,7 @@ class Planner:
             height, width = outline.mask.shape
             at = outline.x + (width - 1) / 2, outline.y + (height - 1) / 2
             return self._make(name, at, max(float(outline.mask.sum()), 16.0), chance)
-        x, y = self.bank.box(placed.row)[:2]
+        x, y = self.stock.corner(placed.row)
         a, b, c, d, e, f = placed.affine
         affine = (a, b, c - a * x - b * y, d, e, f - d * x - e * y)
         label = self.shapes.names[self.shapes.label[placed.row]]
@@ -94,7 +91,7 @@ class Planner:
         if placed.blur:
             light["defocus"] = round(placed.blur, 3)
         return Layer(
-            label, self.bank.id(placed.row), affine, blend=draw_blend(self.options.blends, chance), light=light,
+            label, self._id(placed), affine, blend=draw_blend(self.options.blends, chance), light=light,
             depth=placed.depth, seed=int(chance.integers(_NEW)),
         )  # fmt: skip
 
@@ -138,7 +135,7 @@ class Planner:
     def _make(self, name: str, at: tuple[float, float], area: float, chance: np.random.Generator) -> Layer:
         label, light, other = OTHER, {}, ""
         if name == "drawn":
-            types = self.options.types or TYPES
+            types = self.options.types or tuple(TYPES)
             label = types[int(chance.integers(len(types)))]
             light = {"type": label}
         elif name == "patch":
@@ -147,5 +144,8 @@ class Planner:
         return Layer(label, make=name, at=at, area=round(area, 1), other=other, light=light,
                      seed=int(chance.integers(_NEW)))  # fmt: skip
 
+    def _id(self, placed: Placement) -> str:
+        return str(self.stock.column("id")[placed.row])
+
     def _record(self, placed: Placement) -> dict[str, Any]:
-        return {"label": self.shapes.names[self.shapes.label[placed.row]], "segment": self.bank.id(placed.row)}
+        return {"label": self.shapes.names[self.shapes.label[placed.row]], "segment": self._id(placed)}

@@ -12,7 +12,6 @@ import numpy as np
 from kizu.core.seeds import Stream, generator
 from kizu.synth.compose import inflate, shading
 from kizu.synth.compose.backgrounds import Background, Backgrounds, Frame, frame_of
-from kizu.synth.compose.bank import Bank
 from kizu.synth.compose.blend import blend
 from kizu.synth.compose.change import label
 from kizu.synth.compose.flaws.make import make
@@ -23,6 +22,7 @@ from kizu.synth.compose.paste import Pasted, warp
 from kizu.synth.compose.segment import OBJECT
 from kizu.synth.compose.sensor import expose
 from kizu.synth.compose.spec import Layer, Scene
+from kizu.synth.compose.stock import Stock
 
 _RIM = 2  # pixels around a defect's outline that come along: outlines are drawn tight
 _APART = 3  # pixels from a defect to what counts as surface without defect
@@ -65,7 +65,7 @@ class Rendered:
     lost: list[tuple[int, str]]
 
 
-def render(scene: Scene, bank: Bank | None, backgrounds: Backgrounds, by_change: bool = True) -> Rendered:
+def render(scene: Scene, stock: Stock | None, backgrounds: Backgrounds, by_change: bool = True) -> Rendered:
     """Draw a scene.
 
     Args:
@@ -82,7 +82,7 @@ def render(scene: Scene, bank: Bank | None, backgrounds: Backgrounds, by_change:
         if layer.make:
             done = _made(frame, layer, backgrounds, by_change)
         else:
-            segment = bank.find(layer.segment)
+            segment = stock.segment(stock.find(layer.segment))
             draw = _object if segment.kind == OBJECT else _defect
             done = draw(frame, layer, segment, by_change)
         if isinstance(done, str):

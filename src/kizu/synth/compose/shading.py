@@ -15,6 +15,7 @@ from kizu.synth.compose.linear import LUMINANCE
 
 _FIELD = 64  # pixels of the longer side at which shading is estimated
 _LEAST, _MOST = 0.5, 2.0  # gains
+_FINE = 2.5  # pixels of deviation that a wide blur is made with
 _DARK = 2e-3  # light below which a pixel tells nothing of its shading
 
 
@@ -23,16 +24,22 @@ def smooth(values: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray:
 
     Far from any weight it goes over into the mean of all (Knutsson and Westin, 1993).
     """
+    size, deep = weight.shape, values.ndim == 3
     weight = weight.astype(np.float32)
+    top = values * (weight[:, :, None] if deep else weight)
+    coarse = sigma / _FINE
+    if coarse > 1 and min(size) > 8:
+        # Nothing fine is left after so wide a blur, so that it may be made of few pixels.
+        small = tuple(max(round(side / coarse), 4) for side in size[::-1])
+        top, weight = (cv2.resize(v, small, interpolation=cv2.INTER_AREA) for v in (top, weight))
+        sigma = sigma * small[0] / size[1]
     total = float(weight.sum())
-    deep = values.ndim == 3
-    each = weight[:, :, None] if deep else weight
-    mean = (values * each).sum((0, 1)) / total if total else values.mean((0, 1))
+    mean = top.sum((0, 1)) / total if total else values.mean((0, 1))
     few = np.float32(1e-3)
-    top = cv2.GaussianBlur(values * each, (0, 0), sigma).reshape(values.shape)
+    top = cv2.GaussianBlur(top, (0, 0), sigma)
     bottom = cv2.GaussianBlur(weight, (0, 0), sigma)
-    bottom = bottom[:, :, None] if deep else bottom
-    return ((top + few * mean) / (bottom + few)).astype(np.float32)
+    out = ((top + few * mean) / ((bottom[:, :, None] if deep else bottom) + few)).astype(np.float32)
+    return out if out.shape[:2] == size else cv2.resize(out, size[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def field(light: np.ndarray, part: np.ndarray | None = None) -> np.ndarray:

@@ -16,13 +16,14 @@ from kizu.core.instances import Instances
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
 from kizu.synth.compose.backgrounds import Backgrounds
-from kizu.synth.compose.bank import Bank
+from kizu.synth.compose.flaws.drawn import TYPES
 from kizu.synth.compose.options import OTHER, REAL, Options
 from kizu.synth.compose.planner import Planner
 from kizu.synth.compose.prior import Prior
 from kizu.synth.compose.refer import express
 from kizu.synth.compose.render import Rendered, render
 from kizu.synth.compose.spec import VERSION, Scene
+from kizu.synth.compose.stock import Stock
 from kizu.synth.compose.visibility import Piece, labels
 
 _ROUNDS = 4  # of drawing a picture again without what cannot be seen
@@ -36,7 +37,7 @@ class Composition:
     """
 
     def __init__(
-        self, bank: Bank | None, backgrounds: Backgrounds, prior: Prior | None, options: Options, count: int,
+        self, stock: Stock | None, backgrounds: Backgrounds, prior: Prior | None, options: Options, count: int,
         seed: int = 0, start: int = 0,
     ):  # fmt: skip
         """
@@ -45,20 +46,19 @@ class Composition:
         """
         if count < 1 or start < 0 or seed < 0:
             raise KizuError(f"count {count}, start {start}, seed {seed}: count is 1 or more, the others 0 or more")
-        if bank is None and options.flaws.get(REAL, 0) > 0:
+        if stock is None and options.flaws.get(REAL, 0) > 0:
             raise KizuError("real defects need segments to take them from; name some, or other makers of defects")
-        self.bank, self.backgrounds, self.options = bank, backgrounds, options
+        self.stock, self.backgrounds, self.options = stock, backgrounds, options
         self.count, self.seed, self.start = count, seed, start
-        names = list(bank.names) if bank is not None else []
+        names = list(stock.names) if stock is not None else []
+        names += [name for name in backgrounds.names if name not in names]
         makers = {name for name, weight in options.flaws.items() if weight > 0} - {REAL}
         if makers:
-            from kizu.synth.compose.flaws.drawn import TYPES
-
-            names += (options.types or TYPES) if "drawn" in makers else ()
+            names += list(options.types or TYPES) if "drawn" in makers else []
             names += [OTHER] if makers - {"drawn"} else []
         self.names = tuple(dict.fromkeys(names))
         self.prior = prior
-        self._planner = Planner(bank, bank.shapes() if bank is not None else None, backgrounds, prior, options, seed)
+        self._planner = Planner(stock, backgrounds, prior, options, seed)
 
     def __len__(self) -> int:
         return self.count
@@ -90,7 +90,7 @@ class Composition:
     def _settled(self, scene: Scene) -> tuple[Scene, Rendered, Instances]:
         """Draw, take out what cannot be seen, draw again: what is in the picture is labelled, whatever it is."""
         for _ in range(_ROUNDS):
-            done = render(scene, self.bank, self.backgrounds, self.options.label == "change")
+            done = render(scene, self.stock, self.backgrounds, self.options.label == "change")
             found = self._labels(scene, done)
             small = [
                 (done.drawn[k].layer, "hardly anything of it is seen")
@@ -120,7 +120,7 @@ class Composition:
         groups = {self.backgrounds[self.backgrounds.number(scene.background)].group}
         for layer in scene.layers:
             if layer.segment:
-                groups.add(self.bank.group(layer.segment))
+                groups.add(str(self.stock.column("group")[self.stock.find(layer.segment)]))
             if layer.other:
                 groups.add(self.backgrounds[self.backgrounds.number(layer.other)].group)
         return sorted(groups)
@@ -131,7 +131,7 @@ class Composition:
         known = [self.backgrounds.id(i) for i in range(len(self.backgrounds))]
         record = {"compose": VERSION, "options": self.options.to_json(), "seed": self.seed, "start": self.start}
         record["backgrounds"] = _digest(known)
-        record["bank"] = None if self.bank is None else self.bank.digest
+        record["segments"] = None if self.stock is None else self.stock.digest
         record["prior"] = None if self.prior is None else _digest(self.prior.to_json())
         return json.loads(json.dumps(record))
 

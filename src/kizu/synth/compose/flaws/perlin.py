@@ -67,7 +67,9 @@ def mask_of(area: float, random: np.random.Generator) -> np.ndarray | None:
         x0, y0, x1, y1 = max(x - extra, 0), max(y - extra, 0), min(x + w + extra, _COARSE), min(y + h + extra, _COARSE)
         step = float(np.sqrt(np.count_nonzero(coarse[y0:y1, x0:x1]) / area)) / _COARSE
         shape = max(round((y1 - y0) / _COARSE / step), 1), max(round((x1 - x0) / _COARSE / step), 1)
-        mask = _without_crumbs(field.sample(shape, (x0 / _COARSE, y0 / _COARSE), step) > THRESHOLD, min(_LEAST, area / 2))
+        mask = _without_crumbs(
+            field.sample(shape, (x0 / _COARSE, y0 / _COARSE), step) > THRESHOLD, min(_LEAST, area / 2)
+        )
         if mask.any():
             return mask
     return None

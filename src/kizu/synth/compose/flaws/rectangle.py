@@ -37,7 +37,10 @@ def pasted(
     planned = alpha >= 0.5
     # The piece is read at the same turn, about another place: its lines lie the other way.
     h, w = alpha.shape
-    middle = random.uniform((min(w, breadth) / 2, min(h, height) / 2), (breadth - min(w, breadth) / 2 + 1e-6, height - min(h, height) / 2 + 1e-6))
+    middle = random.uniform(
+        (min(w, breadth) / 2, min(h, height) / 2),
+        (breadth - min(w, breadth) / 2 + 1e-6, height - min(h, height) / 2 + 1e-6),
+    )
     turn = cv2.getRotationMatrix2D((w / 2, h / 2), np.degrees(angle), 1.0)
     inverse = cv2.invertAffineTransform(turn)
     inverse[:, 2] += middle - (w / 2, h / 2)

@@ -16,4 +16,3 @@ def flaw(function: Flaw) -> Flaw:
     """Enter a generator under its own name."""
     FLAWS[function.__name__] = function
     return function
-

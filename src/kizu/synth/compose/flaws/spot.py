@@ -55,7 +55,9 @@ class Spot:
     @property
     def grey(self) -> bool:
         """The three channels are one."""
-        return bool((self.light[..., 0] == self.light[..., 1]).all() and (self.light[..., 1] == self.light[..., 2]).all())
+        return bool(
+            (self.light[..., 0] == self.light[..., 1]).all() and (self.light[..., 1] == self.light[..., 2]).all()
+        )
 
     def blur(self) -> float:
         """About the deviation of the picture's optical blur here in pixels, 0.5 to 1.5.
