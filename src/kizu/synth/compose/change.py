@@ -90,17 +90,17 @@ def _distance(before, after, out):
         for j in range(out.shape[1]):
             most = 0
             for c in range(3):
-                most = max(most, abs(int(after[i, j, c]) - int(before[i, j, c])))
+                most = max(most, abs(np.int64(after[i, j, c]) - np.int64(before[i, j, c])))
             out[i, j] = most
 
 
 @jit
 def _decide(distance, threshold, out):
-    """1 where the best of four means of three pixels in a row is above the threshold, and the pixel above half of it."""
+    """1 where the best of four means of three pixels in a row is above the threshold, and its own above half of it."""
     rows, columns = distance.shape
     for i in range(rows):
         for j in range(columns):
-            here = int(distance[i, j])
+            here = np.int64(distance[i, j])
             out[i, j] = 0
             if 2 * here <= threshold:
                 continue
@@ -110,7 +110,7 @@ def _decide(distance, threshold, out):
                 for sign in (-1, 1):
                     y, x = i + sign * dy, j + sign * dx
                     if 0 <= y < rows and 0 <= x < columns:
-                        total += int(distance[y, x])
+                        total += np.int64(distance[y, x])
                         count += 1
                 # At the border of the box a pixel with one neighbour must not decide on less than three.
                 if total > threshold * max(count, 2):

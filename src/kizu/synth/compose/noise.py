@@ -45,12 +45,11 @@ def _blocks(image: np.ndarray, side: int, most: int) -> np.ndarray:
             total, level = 0, 0
             for i in range(p * side + 1, p * side + side + 1):
                 for j in range(q * side + 1, q * side + side + 1):
-                    here = int(image[i, j, 1])
-                    corners = (
-                        int(image[i - 1, j - 1, 1]) + image[i - 1, j + 1, 1] + image[i + 1, j - 1, 1]
-                        + image[i + 1, j + 1, 1]
-                    )  # fmt: skip
-                    sides = int(image[i - 1, j, 1]) + image[i + 1, j, 1] + image[i, j - 1, 1] + image[i, j + 1, 1]
+                    here = np.int64(image[i, j, 1])
+                    corners = np.int64(image[i - 1, j - 1, 1]) + np.int64(image[i - 1, j + 1, 1])
+                    corners += np.int64(image[i + 1, j - 1, 1]) + np.int64(image[i + 1, j + 1, 1])
+                    sides = np.int64(image[i - 1, j, 1]) + np.int64(image[i + 1, j, 1])
+                    sides += np.int64(image[i, j - 1, 1]) + np.int64(image[i, j + 1, 1])
                     total += abs(4 * here - 2 * sides + corners)
                     level += here
             mean = level / (side * side)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from kizu.core.errors import KizuError
+from kizu.lexicon.record import Recipe
 from kizu.synth.compose.flaws.registry import flaw
 from kizu.synth.compose.flaws.spot import Spot
 from kizu.synth.compose.ground import Change, Ground
@@ -29,6 +30,14 @@ _AROUND = 48  # pixels around the place that the surface is measured on
 _LINES = 0.45  # coherence of a structure tensor, above which a surface has lines
 _MOST_AMBIENT = 0.7  # in a light without any direction no dent would be seen
 _SHINE = (0.05, 0.5)
+_SEEN = (4.0, 10.0)  # deviations of the noise and of half the texture
+_MOST_GAIN = 10.0
+# Largest square root of the area, in frames of 512 pixels, of types that are small or thin by nature.
+_MOST = {
+    "scratch": 60, "crack": 80, "pore": 30, "pit": 60, "foreign_particle": 30, "spatter": 30, "inclusion": 90,
+    "bump": 110, "wrinkle": 120,
+}  # fmt: skip
+_HUE = 0.35  # share of its own colour that other matter keeps, beside that of the picture
 _RANGE = (0.5, 1.4)  # other matter is this much darker or brighter than the picture's own range at most
 _PLAIN = Layers.flat((1, 1), np.ones(3), 0.5, 0.5)  # the drawing functions look at the figures alone
 
@@ -49,25 +58,28 @@ def drawn(
         KizuError: a type that the lexicon does not have, or that is not drawn on surfaces.
     """
     if type is None:
-        type = chance.pick(TYPES, random)
+        side = float(np.sqrt(area)) * 512 / min(ground.light.shape[:2])
+        type = chance.pick({name: weight for name, weight in TYPES.items() if side <= _MOST.get(name, np.inf)}, random)
     if type not in lexicon().names:
         raise KizuError(f"lexicon: there is no type {type!r}; take one of {', '.join(lexicon().names)}")
     recipe = lexicon()[type].recipe
     if recipe.draw not in DRAW:
         raise KizuError(f"lexicon type {type!r} is not drawn on surfaces; take one of {', '.join(TYPES)}")
-    mark = _mark(ground, at, area, recipe, random)
+    surface = _surface(ground, at)
+    mark = _mark(ground, at, area, recipe, surface, random)
     if mark is None:
         return None
     box = mark.cover
     middle = box.x + box.alpha.shape[1] / 2, box.y + box.alpha.shape[0] / 2
     spot = Spot(ground, middle, box.alpha.shape)
-    height, gain, mix = _fields(mark, spot)
     sun = ground.sun[0], ground.sun[1], min(ground.sun[2], _MOST_AMBIENT)
-    lit = gain * ratio(height, sun, chance.log_uniform(_SHINE, random))[..., None]
+    shine = chance.log_uniform(_SHINE, random)
+    mark = _strengthened(mark, spot, sun, shine, chance.log_uniform(_SEEN, random), surface.grain)
+    lit, mix = _lit(mark, spot, sun, shine), _share(mark)
     look = spot.light
     keep = np.ones(box.alpha.shape, np.float32)
     if mix is not None:
-        matter = _in_range(np.asarray(mark.albedo, np.float32), ground, spot)
+        matter = _in_range(np.asarray(mark.albedo, np.float32), ground, spot, 1.0 if type == "rust" else _HUE)
         look = look + mix[..., None] * (matter - look)
         keep = 1 - mix
     # The optics blur what is painted on a picture as they blurred the picture; marks come about half as sharp.
@@ -81,14 +93,16 @@ def drawn(
     return spot.lay(look, alpha, mark.cover.mask, area, keep, random, **attributes)
 
 
-def _mark(ground: Ground, at: tuple[float, float], area: float, recipe, random: np.random.Generator) -> Mark | None:
+def _mark(
+    ground: Ground, at: tuple[float, float], area: float, recipe: Recipe, surface: Surface, random: np.random.Generator
+) -> Mark | None:
     """The first mark of the recipe, where it changes the surface and nothing but that."""
     size = ground.light.shape[:2]
     x, y = int(np.floor(at[0])), int(np.floor(at[1]))
     if not (0 <= x < size[1] and 0 <= y < size[0]):
         return None
     place = Cover(x, y, np.ones((1, 1), np.float32))
-    site = Site(size, _surface(ground, at), place, None, min(size) / 512, float(np.sqrt(area)))
+    site = Site(size, surface, place, None, min(size) / 512, float(np.sqrt(area)))
     marks = draw_marks(recipe.draw, site, random, recipe.ranges)
     mark = marks[0] if marks else None
     return mark if mark is not None and mark.cut is None and mark.grow is None else None
@@ -115,24 +129,51 @@ def _heading(tone: np.ndarray) -> float | None:
     return float((0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2) % np.pi)
 
 
-def _fields(mark: Mark, spot: Spot) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Height (h, w), gain (h, w, 3) and the share of other matter (h, w), None without any, of a mark."""
+def _lit(mark: Mark, spot: Spot, sun: tuple[float, float, float], shine: float) -> np.ndarray:
+    """float32 (h, w, 3): the factor by which relief and films of a mark change the light."""
     shape = mark.cover.alpha.shape
-    height = np.zeros(shape, np.float32) if mark.height is None else mark.height.astype(np.float32)
     gain = np.ones(shape, np.float32) if mark.gain is None else mark.gain.astype(np.float32)
     if gain.ndim == 3 and spot.grey:
         gain = gain @ LUMINANCE
     gain = np.broadcast_to(gain if gain.ndim == 3 else gain[..., None], (*shape, 3))
-    mix = None if mark.mix is None or mark.albedo is None else np.clip(mark.mix, 0, 1).astype(np.float32)
-    return height, gain, mix
+    return gain if mark.height is None else gain * ratio(mark.height, sun, shine)[..., None]
 
 
-def _in_range(colour: np.ndarray, ground: Ground, spot: Spot) -> np.ndarray:
-    """Light of other matter, (..., 3): as bright as things in this picture are, grey in a grey one."""
+def _share(mark: Mark) -> np.ndarray | None:
+    """float32 (h, w), share of other matter; None where the mark brings none."""
+    return None if mark.mix is None or mark.albedo is None else np.clip(mark.mix, 0, 1).astype(np.float32)
+
+
+def _strengthened(
+    mark: Mark, spot: Spot, sun: tuple[float, float, float], shine: float, wanted: float, grain: float
+) -> Mark:
+    """The mark, made stronger where it would be lost in the noise of the picture.
+
+    Args:
+        wanted: change of the 8-bit values in units of noise and texture, at the places that change most.
+        grain: of the surface.
+    """
+    if mark.albedo is not None:
+        return mark
+    level = 255 * np.maximum(spot.light @ LUMINANCE, 1e-4) ** np.float32(1 / 2.4)  # about the 8-bit values
+    change = level / 2.4 * np.abs(np.log(np.maximum(_lit(mark, spot, sun, shine) @ LUMINANCE, 1e-3)))
+    found = float(np.quantile(change[mark.cover.mask], 0.8))
+    wanted *= float(np.hypot(max(spot.ground.noise, 1.0), 0.5 * grain * np.median(level) / 2.4))
+    return mark if found >= wanted else mark.scaled(min(wanted / max(found, 1e-3), _MOST_GAIN))
+
+
+def _in_range(colour: np.ndarray, ground: Ground, spot: Spot, share: float) -> np.ndarray:
+    """Light of other matter, (..., 3): as bright as things in this picture are, grey in a grey one.
+
+    Args:
+        share: of its own hue that it keeps.
+    """
     step = max(int(np.sqrt(ground.light.shape[0] * ground.light.shape[1] / 4096)), 1)
     low, high = np.quantile(ground.light[::step, ::step] @ LUMINANCE, (0.02, 0.98))
     tone = colour @ LUMINANCE
     wanted = np.clip(tone, _RANGE[0] * low, max(_RANGE[1] * high, 1e-3))
     if spot.grey:
         return np.repeat(wanted[..., None], 3, -1).astype(np.float32)
-    return np.clip(colour * (wanted / np.maximum(tone, 1e-5))[..., None], 0, 1).astype(np.float32)
+    own = spot.mean / max(float(spot.mean @ LUMINANCE), 1e-5)
+    hue = np.float32(share) * colour / np.maximum(tone, 1e-5)[..., None] + np.float32(1 - share) * own
+    return np.clip(hue * wanted[..., None], 0, 1).astype(np.float32)

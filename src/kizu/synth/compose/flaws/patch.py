@@ -7,7 +7,7 @@ import numpy as np
 
 from kizu.synth.compose.flaws.poisson import join
 from kizu.synth.compose.flaws.registry import flaw
-from kizu.synth.compose.flaws.spot import region
+from kizu.synth.compose.flaws.spot import Spot, near, region
 from kizu.synth.compose.ground import Change, Ground
 
 _TRIES = 4  # places, of which the one with the most other structure is taken
@@ -22,30 +22,28 @@ def patch(ground: Ground, at: tuple[float, float], area: float, random: np.rando
 
     What the join leaves of it is structure: tone is taken off by construction, so smooth surfaces hardly change.
     """
-    spot, mask, alpha, _ = region(ground, at, area, random)
+    spot, mask, width = region(ground, at, area, random)
     if min(mask.shape) < _SIDE or not mask.any():
         return None
     source = ground.light if ground.other is None else ground.other
+    # Joined in the square root of light, in which steps of bright and of dark places are about equally seen.
+    own = np.sqrt(spot.light)
     best, most = None, -1.0
     for _ in range(_TRIES):
-        piece = piece_of(source, mask.shape, random.uniform(0.7, 1.3), random)
-        other = (piece - spot.light)[::2, ::2, 1]
-        different = float(other.std())
+        piece = np.sqrt(_piece(source, spot, random.uniform(0.7, 1.3), random))
+        piece *= np.float32(own.mean() / max(float(piece.mean()), 1e-3))  # the same exposure
+        different = float((piece[::2, ::2, 1] - own[::2, ::2, 1]).std())
         if different > most:
             best, most = piece, different
     mixed = bool(random.uniform() < _MIXED)
-    look = join(spot.light, best, mixed)
-    return spot.lay(look, alpha, mask, area, _KEPT, random, mixed=mixed)
+    look = np.square(np.clip(join(own, best, mixed), 0, 1))
+    return spot.lay(look, spot.soft(mask, width * random.uniform(0.8, 2.0)), mask, area, _KEPT, random, mixed=mixed)
 
 
-def piece_of(source: np.ndarray, shape: tuple[int, int], zoom: float, random: np.random.Generator) -> np.ndarray:
-    """A random rectangle of a picture, made ``zoom`` times as large and mirrored at random, float32 (h, w, 3)."""
-    height, width = source.shape[:2]
-    h, w = (min(max(round(n / zoom), 1), limit) for n, limit in zip(shape, (height, width), strict=True))
-    y, x = int(random.integers(height - h + 1)), int(random.integers(width - w + 1))
-    piece = source[y : y + h, x : x + w]
+def _piece(source: np.ndarray, spot: Spot, zoom: float, random: np.random.Generator) -> np.ndarray:
+    """A rectangle of a picture, ``zoom`` times as large and mirrored at random, of the spot's shape."""
+    shape = spot.part.shape
+    x0, y0, x1, y1 = near(source, spot, tuple(max(round(n / zoom), 1) for n in shape), random)
     flips = random.integers(2, size=2)
-    piece = piece[:: -1 if flips[0] else 1, :: -1 if flips[1] else 1]
-    if piece.shape[:2] == tuple(shape):
-        return np.ascontiguousarray(piece)
+    piece = source[y0:y1, x0:x1][:: -1 if flips[0] else 1, :: -1 if flips[1] else 1]
     return cv2.resize(np.ascontiguousarray(piece), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)

@@ -22,61 +22,82 @@ _LONGEST = 6.0  # of a piece, in units of the root of its area: streaks longer t
 @flaw
 def perlin(ground: Ground, at: tuple[float, float], area: float, random: np.random.Generator) -> Change | None:
     """A piece of a Perlin mask, as large as asked for, with a texture of another tone mixed in."""
-    mask = mask_of(area, random)
-    if mask is None:
+    field = piece(area, random)
+    if field is None:
         return None
-    mask = np.pad(mask, _MARGIN)
-    spot = Spot(ground, at, mask.shape)
+    field = np.pad(field, _MARGIN)
+    spot = Spot(ground, at, field.shape)
     if not spot.light.size:
         return None
     width = spot.blur()
-    planned = spot.cut(mask)
+    mask = spot.cut(field > 0)
     # DRAEM: weight of the ground from U(0, 0.8); GLASS: N(0.5, 0.1).
     weight = float(random.uniform(0, 0.8) if random.uniform() < 0.5 else np.clip(random.normal(0.5, 0.1), 0.2, 0.8))
-    texture = textures.crop(mask.shape, random)
-    # The texture is a factor of the light around it, so that it lies in the light of the picture.
-    tone = spot.swing(0.25, 1.0, random) / (1 - 0.7 * weight)
-    contrast = float(np.exp(random.uniform(np.log(0.06), np.log(0.5)))) * min(1.5 * abs(tone), 1.0)
-    tint = np.zeros(3) if spot.grey else random.normal(0, 0.12, 3) * min(abs(tone), 1.0)
-    texture = spot.cut(cv2.GaussianBlur(texture, (0, 0), width))
+    texture = spot.cut(cv2.GaussianBlur(textures.crop(field.shape, random), (0, 0), width))
+    # The texture is a factor of the light there, so that it lies in the light of the picture.
+    tone = spot.swing(0.15, 0.9, random)
+    contrast = float(np.exp(random.uniform(np.log(0.1), np.log(0.6)))) * min(1.5 * abs(tone), 1.0)
+    tint = np.zeros(3) if spot.grey else random.normal(0, 0.1, 3) * min(abs(tone), 1.0)
     factor = np.exp(np.float32(tone) + np.float32(contrast) * texture)[..., None] * np.exp(tint).astype(np.float32)
+    # It covers the fine structure of the ground more or less.
+    bare = np.float32(random.uniform(0.2, 1.0))
     around = cv2.GaussianBlur(spot.light, (0, 0), max(0.15 * np.sqrt(area), 1.5), borderType=cv2.BORDER_REPLICATE)
-    look = np.float32(1 - weight) * (around * factor) + np.float32(weight) * spot.light
-    return spot.lay(look, spot.soft(planned, 0.8 * width), planned, area, weight, random)
+    look = around + bare * (spot.light - around)
+    look = look * (1 + np.float32((1 - weight) / max(1 - weight, 0.5)) * (factor - 1))
+    # Some end at a line, some fade away.
+    depth = np.float32(max(float(field.max()) * random.uniform(0, 0.6), 1e-3))
+    alpha = spot.soft(np.clip(spot.cut(field) / depth, 0, 1), 0.8 * width)
+    return spot.lay(look, alpha, mask, area, float(bare), random, opacity=round(1 - weight, 3))
 
 
-def mask_of(area: float, random: np.random.Generator) -> np.ndarray | None:
-    """A piece of a random Perlin mask with ``area`` pixels, bool (h, w) without a margin; crumbs are dropped.
+def piece(area: float, random: np.random.Generator) -> np.ndarray | None:
+    """A piece of a random Perlin mask with ``area`` pixels: float32 (h, w), what the noise is above the threshold by.
 
-    Masks that are empty are drawn again. A piece of the mask is chosen at random, the larger the likelier, and looked
-    at from as near as gives it its pixels: the noise is a function of the place.
+    Masks that are empty, or whose pieces are all cut by the end of the lattice, are drawn again. A piece is chosen at
+    random, the larger the likelier, and looked at from as near as gives it its pixels: the noise is a function of the
+    place. Crumbs, and neighbours that the box would cut, are dropped: 0.
     """
     for _ in range(_TRIES):
-        field = Field.draw(random)
-        coarse = (field.sample((_COARSE, _COARSE)) > THRESHOLD).astype(np.uint8)
-        count, _, figures, _ = cv2.connectedComponentsWithStats(coarse, connectivity=8)
-        areas = figures[1:, cv2.CC_STAT_AREA].astype(np.float64)
-        long = np.maximum(figures[1:, cv2.CC_STAT_WIDTH], figures[1:, cv2.CC_STAT_HEIGHT])
-        areas[(areas < _PIECE) | (long > _LONGEST * np.sqrt(areas))] = 0
-        if count < 2 or not areas.any():
+        lattices = Field.draw(random)
+        coarse = lattices.sample((_COARSE, _COARSE))
+        box = _choose(coarse, random)
+        if box is None:
             continue
-        chosen = 1 + int(random.choice(len(areas), p=areas / areas.sum()))
-        x, y, w, h = (int(v) for v in figures[chosen, :4])
-        # A little of what lies around belongs to it.
-        extra = max(round(0.15 * max(w, h)), 1)
-        x0, y0, x1, y1 = max(x - extra, 0), max(y - extra, 0), min(x + w + extra, _COARSE), min(y + h + extra, _COARSE)
-        step = float(np.sqrt(np.count_nonzero(coarse[y0:y1, x0:x1]) / area)) / _COARSE
+        x0, y0, x1, y1, inside = box
+        step = float(np.sqrt(inside / area)) / _COARSE
         shape = max(round((y1 - y0) / _COARSE / step), 1), max(round((x1 - x0) / _COARSE / step), 1)
-        mask = _without_crumbs(
-            field.sample(shape, (x0 / _COARSE, y0 / _COARSE), step) > THRESHOLD, min(_LEAST, area / 2)
-        )
-        if mask.any():
-            return mask
+        field = lattices.sample(shape, (x0 / _COARSE, y0 / _COARSE), step) - np.float32(THRESHOLD)
+        field *= _whole(field > 0, min(_LEAST, area / 2))
+        if field.any():
+            return field
     return None
 
 
-def _without_crumbs(mask: np.ndarray, least: float) -> np.ndarray:
+def _choose(coarse: np.ndarray, random: np.random.Generator) -> tuple[int, int, int, int, int] | None:
+    """Box XYXY around a piece that no border cuts, a little larger, and how many pixels the mask has in it."""
+    mask = (coarse > THRESHOLD).astype(np.uint8)
+    _, pieces, figures, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
+    areas = figures[:, cv2.CC_STAT_AREA].astype(np.float64)
+    long = np.maximum(figures[:, cv2.CC_STAT_WIDTH], figures[:, cv2.CC_STAT_HEIGHT])
+    areas[(areas < _PIECE) | (long > _LONGEST * np.sqrt(areas))] = 0
+    # Outside of the turned lattice the field is 0, and beside it the mask ends at a straight line.
+    ends = cv2.dilate((coarse == 0).astype(np.uint8), np.ones((3, 3), np.uint8))
+    ends[[0, -1]] = ends[:, [0, -1]] = 1
+    areas[np.unique(pieces[ends > 0])] = 0
+    areas[0] = 0
+    if not areas.any():
+        return None
+    x, y, w, h = (int(v) for v in figures[int(random.choice(len(areas), p=areas / areas.sum())), :4])
+    extra = max(round(0.15 * max(w, h)), 1)
+    x0, y0, x1, y1 = max(x - extra, 0), max(y - extra, 0), min(x + w + extra, _COARSE), min(y + h + extra, _COARSE)
+    return x0, y0, x1, y1, int(np.count_nonzero(_whole(mask[y0:y1, x0:x1] > 0, 1)))
+
+
+def _whole(mask: np.ndarray, least: float) -> np.ndarray:
+    """bool (h, w): the pieces of at least some size that the border of the box does not cut."""
     _, pieces, figures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
     keep = figures[:, cv2.CC_STAT_AREA] >= least
+    for border in (pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]):
+        keep[border] = False
     keep[0] = False
     return keep[pieces]

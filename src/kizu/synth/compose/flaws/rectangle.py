@@ -5,10 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from kizu.synth.compose.flaws.spot import Spot
+from kizu.synth.compose.flaws.spot import Spot, near
 from kizu.synth.compose.ground import Change, Ground
 
 _MARGIN = 5
+_OPACITY = (0.45, 1.0)
 _KEPT = 0.85  # of the noise, where a piece was turned: reading between pixels smooths it
 
 
@@ -31,32 +32,25 @@ def pasted(
     spot = Spot(ground, at, shape)
     if not spot.light.size:
         return None
-    height, breadth = ground.light.shape[:2]
     blur = spot.blur()
     alpha = spot.cut(np.clip(_rectangle(shape, length, width, angle) / (2 * blur) + np.float32(0.5), 0, 1))
     planned = alpha >= 0.5
-    # The piece is read at the same turn, about another place: its lines lie the other way.
+    # The piece is read at the same turn: its lines lie the other way.
     h, w = alpha.shape
-    middle = random.uniform(
-        (min(w, breadth) / 2, min(h, height) / 2),
-        (breadth - min(w, breadth) / 2 + 1e-6, height - min(h, height) / 2 + 1e-6),
-    )
-    turn = cv2.getRotationMatrix2D((w / 2, h / 2), np.degrees(angle), 1.0)
-    inverse = cv2.invertAffineTransform(turn)
-    inverse[:, 2] += middle - (w / 2, h / 2)
+    x0, y0, x1, y1 = near(ground.light, spot, tuple(int(np.ceil(np.hypot(h, w))) for _ in range(2)), random)
+    inverse = cv2.invertAffineTransform(cv2.getRotationMatrix2D((w / 2, h / 2), np.degrees(angle), 1.0))
+    inverse[:, 2] += (x1 - x0 - w) / 2, (y1 - y0 - h) / 2
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    x0, y0 = max(int(middle[0] - h - w), 0), max(int(middle[1] - h - w), 0)
-    near = ground.light[y0 : int(middle[1] + h + w) + 1, x0 : int(middle[0] + h + w) + 1]
-    inverse[:, 2] -= (x0, y0)
-    piece = cv2.warpAffine(near, inverse, (w, h), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    piece = cv2.warpAffine(ground.light[y0:y1, x0:x1], inverse, (w, h), flags=flags, borderMode=cv2.BORDER_REFLECT)
     tone = spot.swing(*jitter, random)
     mean = piece.reshape(-1, 3).mean(0)
     tint = np.zeros(3) if spot.grey else random.normal(0, 0.25 * abs(tone), 3)
     contrast = np.exp(random.normal(0, 0.5 * abs(tone)))
-    # Its mean is brought near the place's own, as far as CutPaste leaves them apart by jitter alone.
-    level = spot.mean * np.exp(tone + tint)
-    look = level.astype(np.float32) + np.float32(contrast) * (piece - mean) * np.float32(np.exp(tone))
-    return spot.lay(look, alpha, planned, length * width, _KEPT, random)
+    # The picture's shading goes on beneath it; where it was taken from is seen by its structure.
+    piece = 1 + np.float32(contrast) * (piece / np.maximum(mean, np.float32(1e-4)) - 1)
+    look = spot.mean * np.exp(tone + tint).astype(np.float32) * piece
+    opacity = random.uniform(*_OPACITY)
+    return spot.lay(look, np.float32(opacity) * alpha, planned, length * width, _KEPT, random)
 
 
 def _rectangle(shape: tuple[int, int], length: float, width: float, angle: float) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kizu.synth.compose.ground import Change, Ground
+from kizu.synth.compose.ground import Change
 
 # ``flaw(ground, at, area, random)``; ``drawn`` takes a type too.
 Flaw = Callable[..., Change | None]

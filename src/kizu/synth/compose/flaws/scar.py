@@ -7,13 +7,16 @@ import numpy as np
 from kizu.synth.compose.flaws.rectangle import pasted
 from kizu.synth.compose.flaws.registry import flaw
 from kizu.synth.compose.ground import Change, Ground
+from kizu.synth.formula import chance
+
+_LEAST_ASPECT = 2.0
 
 
 @flaw
 def scar(ground: Ground, at: tuple[float, float], area: float, random: np.random.Generator) -> Change | None:
     """As long by its width as 10 to 25 is by 2 to 16 pixels, turned by up to 45 degrees from upright or lying."""
-    length, width = random.uniform(10, 25), random.uniform(2, 16)
-    length, width = max(length, width), min(length, width)
+    length = random.uniform(10, 25)
+    width = min(chance.log_uniform((2, 16), random), length / _LEAST_ASPECT)
     scale = float(np.sqrt(area / (length * width)))
     length, width = length * scale, width * scale
     if width < 1.5:

@@ -15,12 +15,13 @@ _SMALLEST = 4  # pixels of a tile's side
 @flaw
 def shuffle(ground: Ground, at: tuple[float, float], area: float, random: np.random.Generator) -> Change | None:
     """The blob's own box in a grid of 2 to 5 tiles a side, each moved and mirrored, seen through the blob."""
-    spot, mask, alpha, _ = region(ground, at, area, random)
+    spot, mask, width = region(ground, at, area, random)
     if min(mask.shape) < 2 or not mask.any():
         return None
     look = shuffled(spot.light, int(random.integers(_TILES[0], _TILES[1] + 1)), random)
     gain = np.float32(np.exp(0.5 * spot.swing(0.05, 0.25, random)))
-    return spot.lay(look * gain, alpha, mask, area, 1.0, random)
+    soft = spot.soft(mask, width * random.uniform(1.0, 3.0)) * np.float32(random.uniform(0.5, 1.0))
+    return spot.lay(look * gain, soft, mask, area, 1.0, random)
 
 
 def shuffled(light: np.ndarray, tiles: int, random: np.random.Generator) -> np.ndarray:

@@ -128,19 +128,32 @@ class Spot:
         return Change(int(self.x + columns[0]), int(self.y + rows[0]), out, planned[box], attributes)
 
 
+def near(
+    source: np.ndarray, spot: Spot, shape: tuple[int, int], random: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """Box XYXY of another place of a picture, most often not far from the same: there the part looks alike.
+
+    Args:
+        source: float32 (H, W, 3), the spot's picture or another of the same product.
+        shape: (h, w) of the box, cut to the picture.
+    """
+    size, frame = np.array(source.shape[:2]), np.array(spot.ground.light.shape[:2])
+    box = np.minimum(shape, size)
+    middle = (np.array([spot.y, spot.x]) + np.array(spot.part.shape) / 2) * size / frame
+    spread = np.maximum(1.2 * box, 0.08 * size)
+    y, x = np.clip(middle + random.normal(0, 1, 2) * spread - box / 2, 0, size - box).astype(int)
+    return int(x), int(y), int(x + box[1]), int(y + box[0])
+
+
 def region(
     ground: Ground, at: tuple[float, float], area: float, random: np.random.Generator
-) -> tuple[Spot, np.ndarray, np.ndarray, float]:
+) -> tuple[Spot, np.ndarray, float]:
     """A random blob of a given area.
 
     Returns:
-        The spot, bool (h', w') the blob's pixels, float32 (h', w') 0..1 the same with soft edges, and the optical blur.
+        The spot, bool (h', w') the blob's pixels, and the optical blur there.
     """
     rough, aspect = random.uniform(0.1, 0.35), float(np.exp(random.uniform(0, np.log(3.0))))
     patch, field = blob(np.zeros(2), float(np.sqrt(area)), random, aspect, random.uniform(0, np.pi), rough, 0.5, 4.0)
     spot = Spot(ground, at, patch.shape)
-    if not spot.light.size:
-        return spot, np.zeros(spot.part.shape, bool), np.zeros(spot.part.shape, np.float32), 0.7
-    width = spot.blur()
-    mask = spot.cut(field > 0)
-    return spot, mask, spot.soft(mask, width), width
+    return spot, spot.cut(field > 0), spot.blur() if spot.light.size else _LOW
