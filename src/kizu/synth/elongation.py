@@ -25,7 +25,7 @@ def elongations(instances: Instances) -> np.ndarray:
     masks = instances.masks
     if masks is None:
         return out
-    xx, yy, xy = _moments(masks.runs, masks.offsets, max(masks.size[0], 1)).T
+    xx, yy, xy = second_moments(masks).T
     return np.where(masks.area > 0, of_moments(xx, yy, xy), out)
 
 
@@ -42,6 +42,11 @@ def of_moments(xx: np.ndarray, yy: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """Length / breadth >= 1 from central second moments in square pixels, the pixels' own included."""
     spread, turn = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
     return np.sqrt((spread + turn) / np.maximum(spread - turn, _PIXEL))
+
+
+def second_moments(masks: Masks) -> np.ndarray:
+    """Central second moments xx, yy, xy of each mask in square pixels, float64 (N, 3); zeros for an empty one."""
+    return _moments(masks.runs, masks.offsets, max(masks.size[0], 1))
 
 
 @jit

@@ -1,0 +1,1 @@
+"""Referring expressions: sentences that name things on a picture, and are true of it."""

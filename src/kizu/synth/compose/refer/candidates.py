@@ -1,0 +1,175 @@
+"""Descriptions that a scene allows: all short ones are tried, and those are kept that are sure and say no word in vain.
+
+A description is irreducible where no part of it can be left out: without it, it would name others, or not be sure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kizu.synth.compose.refer.expression import CONTENTS, SEVERAL, SINGLE
+from kizu.synth.compose.refer.grammar import MANY, ONE, Form, content_of, make
+from kizu.synth.compose.refer.graph import SceneGraph
+from kizu.synth.compose.refer.logic import closest, kind_of, ranks
+from kizu.synth.compose.refer.verdict import Verdict, both
+from kizu.synth.compose.refer.words import BETWEEN, FIRST, THING
+
+_KINDS, _TRAITS, _CONTEXTS, _LANDMARKS, _PAIRS = 6, 16, 12, 8, 6  # at most so many of each are tried
+
+
+@dataclass
+class Found:
+    """Descriptions of one content and number: of each set of targets, (length, form)."""
+
+    by_targets: dict[int, list[tuple[float, Form]]] = field(default_factory=dict)
+
+    def add(self, targets: int, length: float, form: Form) -> None:
+        """Keep one more."""
+        self.by_targets.setdefault(targets, []).append((length, form))
+
+
+@dataclass(frozen=True)
+class _Context:
+    """A noun with adjectives, and who it fits."""
+
+    noun: str
+    filters: list[list]
+    fits: Verdict
+
+
+class Candidates:
+    """All irreducible descriptions of a scene.
+
+    Attributes:
+        found: (content, number) -> descriptions, for single and several.
+        traits: the adjectives that fit somebody: ((attribute, value), who).
+        nouns: nouns in use, the one for anything last.
+    """
+
+    def __init__(self, graph: SceneGraph, random: np.random.Generator):
+        self.graph, self.random = graph, random
+        self.found = {(content, number): Found() for content in CONTENTS for number in (SINGLE, SEVERAL)}
+        kinds = [noun for noun, fits in graph.kinds.items() if fits.yes]
+        self.nouns = [*self._some(kinds, _KINDS), *([] if THING in graph.kinds else [THING])]
+        self.traits = self._some([item for item in graph.traits.items() if item[1].yes], _TRAITS)
+        if not graph.sure:
+            return
+        self._landmarks: dict[int, tuple[float, Form]] = {}
+        described = [self._looks(noun) for noun in self.nouns]
+        plain = [contexts[0] for contexts in described]
+        mixed = self._some([context for contexts in described for context in contexts[1:]], _CONTEXTS)
+        landmarks = self._some(list(self._landmarks.items()), _LANDMARKS)
+        self._lines = self._between(landmarks)
+        placed = {context.noun: self._places(context, landmarks) for context in plain}
+        for context in mixed:
+            self._places(context, landmarks, placed[context.noun])
+
+    def _some(self, items: list, most: int) -> list:
+        """All, or ``most`` of them by chance, in their order."""
+        if len(items) <= most:
+            return items
+        return [items[k] for k in sorted(self.random.permutation(len(items))[:most].tolist())]
+
+    def _keep(self, context: _Context, extra: list[list], pick: list, fits: Verdict, length: float) -> None:
+        """Keep a description that is sure and names somebody."""
+        if fits.yes != fits.maybe or not fits.yes:
+            return
+        several = fits.yes & (fits.yes - 1)
+        if several and context.noun == THING and not extra and not context.filters:
+            return  # "the things" tells nothing
+        form = make(MANY if several else ONE, context.noun, context.filters + extra, pick)
+        length += 0.5 * (context.noun == THING)
+        self.found[content_of(form), SEVERAL if several else SINGLE].add(fits.yes, length, form)
+        if not several and not extra and (not pick or pick[0] in ("largest", "smallest")):
+            at = fits.yes.bit_length() - 1
+            length += 0.2 * self.random.random()
+            if at not in self._landmarks or length < self._landmarks[at][0]:
+                self._landmarks[at] = length, form
+
+    def _looks(self, noun: str) -> list[_Context]:
+        """Descriptions by looks alone; the contexts of descriptions by place: the noun, and the noun with one trait."""
+        kind = kind_of(noun, self.graph)
+        plain = _Context(noun, [], kind)
+        self._keep(plain, [], [], kind, 0)
+        traits = [([name, value], both(kind, fits)) for (name, value), fits in self.traits]
+        traits += [(["size", value], both(kind, self.graph.sized(kind, value))) for value in ("large", "small")]
+        # What fits all of the kind tells nothing.
+        traits = [(item, fits) for item, fits in traits if fits.yes and fits != kind]
+        sure = {kind} if kind.clear else set()
+        for item, fits in traits:
+            self._keep(plain, [item], [], fits, 1)
+        for k, (one, fits) in enumerate(traits):
+            for two, others in traits[:k]:
+                joint = both(fits, others)
+                if joint.yes == joint.maybe and joint.yes and joint not in (fits, others) and joint not in sure:
+                    self._keep(plain, [one, two], [], joint, 2)
+        contexts = [plain, *(_Context(noun, [item], fits) for item, fits in traits)]
+        for context in contexts:
+            if context.fits.yes & (context.fits.yes - 1) and [name for name, _ in context.filters] != ["size"]:
+                for most in ("largest", "smallest"):
+                    best = ranks(context.fits, self.graph.orders[most]).get(1)
+                    whole = ranks(kind, self.graph.orders[most]).get(1) if context is not plain else None
+                    if best is not None and best != whole:
+                        self._keep(context, [], [most], best, 1 + len(context.filters))
+        return contexts
+
+    def _places(
+        self, context: _Context, landmarks: list[tuple[int, tuple[float, Form]]],
+        plain: dict[str, Verdict] | None = None,
+    ) -> dict[str, Verdict]:  # fmt: skip
+        """Descriptions by place; ``plain`` are those of the noun alone, which must not do as well.
+
+        Returns:
+            Whom each place names, by its key.
+        """
+        names: dict[str, Verdict] = {}
+        length = 1 + len(context.filters)
+        whole = context.fits
+        for key, extra, pick, fits, more in self._placed(whole, landmarks):
+            names[key] = fits
+            if fits == whole or (plain is not None and plain.get(key) == fits):
+                continue
+            self._keep(context, extra, pick, fits, length + more)
+        return names
+
+    def _between(
+        self, landmarks: list[tuple[int, tuple[float, Form]]]
+    ) -> dict[str, tuple[Form, Form, Verdict, float]]:  # fmt: skip
+        """By key: two landmarks, who lies between them, and the length of that; those pairs that have somebody."""
+        pairs = [(one, two) for k, two in enumerate(landmarks) for one in landmarks[:k]]
+        out = {}
+        for (at, (words, one)), (to, (more, two)) in self._some(pairs, _PAIRS):
+            fits = self.graph.between(at, to)
+            if fits.yes:
+                out[f"between {at} {to}"] = one, two, fits, 0.5 + words + more
+        return out
+
+    def _placed(
+        self, whole: Verdict, landmarks: list[tuple[int, tuple[float, Form]]]
+    ) -> Iterator[tuple[str, list, list, Verdict, float]]:
+        """(key, filters, pick, who, length) of each place that the grammar has."""
+        graph = self.graph
+        for zone, fits in graph.zones.items():
+            if fits.yes & whole.yes:
+                yield zone, [["zone", zone]], [], both(whole, fits), 0
+        several = whole.yes.bit_count()
+        if several > 1:
+            for side, most in FIRST.items():
+                for place, fits in ranks(whole, graph.orders[side]).items():
+                    if place == 1:
+                        yield most, [], [most], fits, 0
+                    elif place < min(several, 6) and several > 2:
+                        yield f"{side} {place}", [], ["order", place, side], fits, 0.4 * place
+        for at, (words, landmark) in landmarks:
+            for relation, rows in graph.relations.items():
+                if rows[at].yes & whole.yes & ~(1 << at):
+                    fits = both(whole, rows[at])
+                    apart = Verdict(fits.yes & ~(1 << at), fits.maybe & ~(1 << at))
+                    yield f"{relation} {at}", [[relation, landmark]], [], apart, words
+            if (whole.yes & ~(1 << at)).bit_count() > 1:
+                yield f"nearest {at}", [], ["nearest", landmark], closest(whole, at, graph), words
+        for key, (one, two, fits, words) in self._lines.items():
+            yield key, [[BETWEEN, one, two]], [], both(whole, fits), words
