@@ -101,3 +101,55 @@ def test_the_installed_command_is_this_one():
     code = "from importlib.metadata import entry_points; print(*entry_points(group='console_scripts', name='kizu'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "kizu.cli:main" in done.stdout
+
+
+@pytest.fixture
+def doubled(tmp_path, monkeypatch):
+    """A verb with the name of a group, beside another of that group; both write down how they were called."""
+    (tmp_path / "kits.py").write_text(
+        '''
+from kizu.core.run import Done
+
+def kits(out: str, *, count: int = 3) -> Done:
+    """Pack so many kits into a folder.
+
+    Args:
+        out: the folder to fill.
+        count: kits to pack.
+    """
+    return Done(f"packed {count} in {out}")
+
+def kits_list(source: str) -> Done:
+    """Tell what kits there are.
+
+    Args:
+        source: the folder to look into.
+    """
+    return Done(f"listed {source}")
+'''
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(GROUPS, "kits", "All about kits.")
+
+
+@pytest.mark.parametrize("order", [("kits", "kits_list"), ("kits_list", "kits")])
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["kits", "there"], "packed 3 in there"),
+        (["kits", "there", "--count", "5"], "packed 5 in there"),
+        (["kits", "list", "here"], "listed here"),
+    ],
+)
+def test_a_verb_with_the_name_of_a_group(doubled, order, arguments, line, capsys, monkeypatch):
+    for name in order:
+        monkeypatch.setitem(VERBS, name, "kits")
+    assert [words(name) for name in ("kits", "kits_list")] == [["kits"], ["kits", "list"]]
+    assert ended(arguments, capsys) == (0, f"{line}\n", "")
+    for asked in (["kits", "--help"], ["--help"]):
+        code, out, _ = ended(asked, capsys)
+        assert code == 0
+        assert "All about kits." in out
+    _, out, _ = ended(["kits", "--help"], capsys)
+    for text in ("Pack so many kits", "--count", "OUT", "list", "Tell what kits there are."):
+        assert text in out

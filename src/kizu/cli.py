@@ -25,13 +25,17 @@ def build():
     for name, module in VERBS.items():
         verb = getattr(importlib.import_module(module), name)
         *group, command = words(name)
-        parent = app
+        own = group[0] if group else command
+        if own in GROUPS and own not in groups:
+            groups[own] = App(name=own, help=GROUPS[own])
+            app.command(groups[own])
         if group:
-            if group[0] not in groups:
-                groups[group[0]] = App(name=group[0], help=GROUPS[group[0]])
-                app.command(groups[group[0]])
-            parent = groups[group[0]]
-        parent.command(verb, name=command, help=_description(verb))
+            groups[own].command(verb, name=command, help=_description(verb))
+        elif command in GROUPS:  # what is typed after the name of the group is none of its verbs
+            groups[command].default(verb)
+            groups[command].help = f"{GROUPS[command]}\n\n{_description(verb)}"
+        else:
+            app.command(verb, name=command, help=_description(verb))
     return app
 
 

@@ -28,6 +28,7 @@ class Stream(IntEnum):
     LAYOUT = 16
     PASTE = 17
     WORDS = 18
+    INVENTION = 19
 
 
 def generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

@@ -5,10 +5,12 @@ subclass) whose text is the last line that the command line prints.
 
 Verbs that belong together stand in a group: ``lexicon_show`` in Python is ``kizu lexicon show`` on the command line, so
 that a group may have the name of a package. A verb of no group that would have the name of a package is in ``TYPED``.
+A verb may have the name of a group: ``kizu compose OUT`` is ``compose``, and ``kizu compose bank`` is ``compose_bank``.
 """
 
 # Group -> its line of help.
 GROUPS = {
+    "compose": "Pictures composed of segments of others, with exact labels.",
     "lexicon": "Defect types: what they are called, how they look, and what is read from a sentence.",
     "pretrain": "Weights for backbones, learned from made pictures.",
 }
@@ -16,6 +18,7 @@ GROUPS = {
 VERBS = {
     "demo": "kizu.verbs.demo",
     "generate": "kizu.verbs.generate",
+    "compose_bank": "kizu.verbs.compose_bank",
     "check": "kizu.verbs.check",
     "convert": "kizu.verbs.convert",
     "pretrain_masks": "kizu.verbs.pretrain_masks",
