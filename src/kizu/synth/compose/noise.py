@@ -71,10 +71,26 @@ def matched(light: np.ndarray, missing: np.ndarray | float, random: np.random.Ge
     Returns:
         float32 (h, w, 3); grey stays grey, pixels that lack nothing are as they were.
     """
-    spread = np.sqrt(np.maximum(np.asarray(missing, np.float32), 0)) * np.float32(1 / 255)
+    missing = np.ascontiguousarray(np.broadcast_to(np.asarray(missing, np.float32), light.shape[:2]))
+    out = np.ascontiguousarray(light, np.float32).copy()
     grey = bool((light[..., 0] == light[..., 1]).all() and (light[..., 1] == light[..., 2]).all())
-    grain = white((light.shape[0], light.shape[1] * (1 if grey else 3)), random)
-    grain = grain.reshape(*light.shape[:2], -1)
-    # Slope of the curve of linear.to_linear: what a step of the 8-bit value is in light.
-    slope = np.maximum(np.float32(2.4 / 1.055) * np.maximum(light, 0) ** np.float32(1.4 / 2.4), np.float32(1 / 12.92))
-    return np.clip(light + grain * (spread[..., None] * slope), 0, 1).astype(np.float32)
+    grain = white((max(np.count_nonzero(missing > 0), 1), 1 if grey else 3), random)
+    _add(out, missing, grain)
+    return out
+
+
+@jit
+def _add(light, missing, grain):
+    """Noise of 8-bit values, as light: times the slope of the curve of ``linear.to_linear``."""
+    channels, k = grain.shape[1], 0
+    for i in range(light.shape[0]):
+        for j in range(light.shape[1]):
+            if missing[i, j] <= 0:
+                continue
+            spread = np.sqrt(missing[i, j]) / np.float32(255)
+            for c in range(3):
+                value = max(light[i, j, c], np.float32(0))
+                slope = max(np.float32(2.4 / 1.055) * value ** np.float32(1.4 / 2.4), np.float32(1 / 12.92))
+                value += grain[k, c if channels == 3 else 0] * spread * slope
+                light[i, j, c] = min(max(value, np.float32(0)), np.float32(1))
+            k += 1

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from kizu.core.errors import KizuError
+from kizu.core.jit import jit
 from kizu.lexicon.record import Recipe
 from kizu.synth.compose.flaws.registry import flaw
 from kizu.synth.compose.flaws.spot import Spot
@@ -76,17 +77,16 @@ def drawn(
     shine = chance.log_uniform(_SHINE, random)
     mark = _strengthened(mark, spot, sun, shine, chance.log_uniform(_SEEN, random), surface.grain)
     lit, mix = _lit(mark, spot, sun, shine), _share(mark)
-    look = spot.light
-    keep = np.ones(box.alpha.shape, np.float32)
+    matter = np.zeros((1, 1, 3), np.float32)
     if mix is not None:
-        matter = _in_range(np.asarray(mark.albedo, np.float32), ground, spot, 1.0 if type == "rust" else _HUE)
-        look = look + mix[..., None] * (matter - look)
-        keep = 1 - mix
+        colour = np.asarray(mark.albedo, np.float32)
+        colour = colour if colour.ndim == 3 else colour.reshape(1, 1, 3)
+        matter = _in_range(colour, ground, spot, 1.0 if type == "rust" else _HUE)
     # The optics blur what is painted on a picture as they blurred the picture; marks come about half as sharp.
     lit = cv2.GaussianBlur(lit, (0, 0), max(spot.blur() - 0.3, 0.2), borderType=cv2.BORDER_REPLICATE)
-    look = look * lit
-    alpha = (np.abs(look - spot.light).max(2) > 1e-6).astype(np.float32)
-    keep = np.clip(keep * (lit @ LUMINANCE) ** np.float32(1 / 2.4), 0, 1)
+    look, alpha, keep = (np.empty((*box.alpha.shape, *more), np.float32) for more in ((3,), (), ()))
+    lit = lit.reshape(*box.alpha.shape, -1)
+    _paint(spot.light, lit, np.zeros((0, 0), np.float32) if mix is None else mix, matter, look, alpha, keep)
     attributes = {"type": type} | mark.attributes
     if recipe.draw in DISTRACTORS:
         attributes["distractor"] = True
@@ -130,13 +130,14 @@ def _heading(tone: np.ndarray) -> float | None:
 
 
 def _lit(mark: Mark, spot: Spot, sun: tuple[float, float, float], shine: float) -> np.ndarray:
-    """float32 (h, w, 3): the factor by which relief and films of a mark change the light."""
-    shape = mark.cover.alpha.shape
-    gain = np.ones(shape, np.float32) if mark.gain is None else mark.gain.astype(np.float32)
+    """float32 (h, w) or (h, w, 3): the factor by which relief and films of a mark change the light."""
+    gain = np.ones(mark.cover.alpha.shape, np.float32) if mark.gain is None else mark.gain.astype(np.float32)
     if gain.ndim == 3 and spot.grey:
         gain = gain @ LUMINANCE
-    gain = np.broadcast_to(gain if gain.ndim == 3 else gain[..., None], (*shape, 3))
-    return gain if mark.height is None else gain * ratio(mark.height, sun, shine)[..., None]
+    if mark.height is None:
+        return gain
+    shaded = ratio(mark.height, sun, shine)
+    return gain * (shaded if gain.ndim == 2 else shaded[..., None])
 
 
 def _share(mark: Mark) -> np.ndarray | None:
@@ -155,9 +156,11 @@ def _strengthened(
     """
     if mark.albedo is not None:
         return mark
-    level = 255 * np.maximum(spot.light @ LUMINANCE, 1e-4) ** np.float32(1 / 2.4)  # about the 8-bit values
-    change = level / 2.4 * np.abs(np.log(np.maximum(_lit(mark, spot, sun, shine) @ LUMINANCE, 1e-3)))
-    found = float(np.quantile(change[mark.cover.mask], 0.8))
+    inside = mark.cover.mask
+    lit = _lit(mark, spot, sun, shine)[inside]
+    lit = lit if lit.ndim == 1 else lit @ LUMINANCE
+    level = 255 * np.maximum(spot.light[inside] @ LUMINANCE, 1e-4) ** np.float32(1 / 2.4)  # about the 8-bit values
+    found = float(np.quantile(level / 2.4 * np.abs(np.log(np.maximum(lit, 1e-3))), 0.8))
     wanted *= float(np.hypot(max(spot.ground.noise, 1.0), 0.5 * grain * np.median(level) / 2.4))
     return mark if found >= wanted else mark.scaled(min(wanted / max(found, 1e-3), _MOST_GAIN))
 
@@ -177,3 +180,25 @@ def _in_range(colour: np.ndarray, ground: Ground, spot: Spot, share: float) -> n
     own = spot.mean / max(float(spot.mean @ LUMINANCE), 1e-5)
     hue = np.float32(share) * colour / np.maximum(tone, 1e-5)[..., None] + np.float32(1 - share) * own
     return np.clip(hue * wanted[..., None], 0, 1).astype(np.float32)
+
+
+@jit
+def _paint(light, lit, mix, matter, look, alpha, keep):
+    """Other matter, then the factor; where anything changes, and what is left of the amplitude of the noise there.
+
+    The noise of the camera does not get less where the light does, as it would if it were multiplied, too.
+    """
+    one = np.float32(1)
+    last, rows, columns = lit.shape[2] - 1, matter.shape[0] > 1, matter.shape[1] > 1
+    for i in range(alpha.shape[0]):
+        for j in range(alpha.shape[1]):
+            share = mix[i, j] if mix.size else np.float32(0)
+            change, dark = share, np.float32(0)
+            for c in range(3):
+                other = matter[i if rows else 0, j if columns else 0, c]
+                factor = lit[i, j, min(c, last)]
+                look[i, j, c] = (light[i, j, c] + share * (other - light[i, j, c])) * factor
+                change = max(change, abs(factor - one))
+                dark += min(factor, one) / 3
+            alpha[i, j] = one if change > 1e-5 else np.float32(0)
+            keep[i, j] = (one - share) * max(dark, np.float32(0)) ** np.float32(1 / 2.4) if change > 1e-5 else one

@@ -11,9 +11,10 @@ from kizu.synth.compose.flaws.registry import flaw
 from kizu.synth.compose.flaws.spot import Spot
 from kizu.synth.compose.ground import Change, Ground
 
-_COARSE = 96  # pixels a side on which a piece of the mask is chosen
+_COARSE = 72  # pixels a side on which a piece of the mask is chosen
 _PIECE = 6  # of those pixels, that a piece has at least
 _TRIES = 20  # of a mask that is not empty
+_ENOUGH = 0.6  # of the wanted pixels: seen from near, pieces may fall apart
 _LEAST = 9  # pixels of the smallest thing that can be resolved
 _MARGIN = 5  # pixels around the mask, for its soft edge
 _LONGEST = 6.0  # of a piece, in units of the root of its area: streaks longer than that run out of the frame
@@ -41,7 +42,8 @@ def perlin(ground: Ground, at: tuple[float, float], area: float, random: np.rand
     factor = np.exp(np.float32(tone) + np.float32(contrast) * texture)[..., None] * np.exp(tint).astype(np.float32)
     # It covers the fine structure of the ground more or less.
     bare = np.float32(random.uniform(0.2, 1.0))
-    around = cv2.GaussianBlur(spot.light, (0, 0), max(0.15 * np.sqrt(area), 1.5), borderType=cv2.BORDER_REPLICATE)
+    side = 2 * int(max(0.25 * np.sqrt(area), 2)) + 1
+    around = cv2.blur(spot.light, (side, side), borderType=cv2.BORDER_REPLICATE)
     look = around + bare * (spot.light - around)
     look = look * (1 + np.float32((1 - weight) / max(1 - weight, 0.5)) * (factor - 1))
     # Some end at a line, some fade away.
@@ -68,7 +70,7 @@ def piece(area: float, random: np.random.Generator) -> np.ndarray | None:
         shape = max(round((y1 - y0) / _COARSE / step), 1), max(round((x1 - x0) / _COARSE / step), 1)
         field = lattices.sample(shape, (x0 / _COARSE, y0 / _COARSE), step) - np.float32(THRESHOLD)
         field *= _whole(field > 0, min(_LEAST, area / 2))
-        if field.any():
+        if np.count_nonzero(field > 0) >= _ENOUGH * area:
             return field
     return None
 

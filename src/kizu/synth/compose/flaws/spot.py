@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from kizu.core.jit import jit
 from kizu.synth.compose.ground import Change, Ground
 from kizu.synth.compose.linear import LUMINANCE
 from kizu.synth.compose.noise import matched
@@ -15,6 +16,7 @@ from kizu.synth.formula.defects.patch import blob
 _LEAST = 9  # pixels: nothing smaller can be resolved
 _SHARE = 0.25  # of the wanted pixels, that must be inside the frame and on the part
 _SEEN = 4.0  # deviations of the noise by which a defect's tone differs at least
+_LOOK = 64  # pixels a side of what is looked at for it
 _LOW, _HIGH = 0.5, 1.5  # bounds of the optical blur that is looked for, pixels
 
 
@@ -49,8 +51,8 @@ class Spot:
     @property
     def mean(self) -> np.ndarray:
         """float32 (3,), mean light of the part here, of all pixels where there is none of it."""
-        inside = self.light[self.part]
-        return (inside if len(inside) else self.light.reshape(-1, 3)).mean(0)
+        inside = cv2.mean(self.light, self.part.view(np.uint8))
+        return np.array(inside if self.part.any() else cv2.mean(self.light), np.float32)[:3]
 
     @property
     def grey(self) -> bool:
@@ -65,7 +67,8 @@ class Spot:
         Differences over one pixel and over two: in the image of a random surface behind a Gaussian of deviation s their
         variances are as 1 - exp(-1/4s^2) to 1 - exp(-1/s^2). The noise of the camera is taken off.
         """
-        tone = np.sqrt(np.maximum(self.light[..., 1], 0)) * 255  # about 8-bit values
+        y, x = (max((n - _LOOK) // 2, 0) for n in self.part.shape)
+        tone = np.sqrt(np.maximum(self.light[y : y + _LOOK, x : x + _LOOK, 1], 0)) * 255  # about 8-bit values
         if min(tone.shape) < 6:
             return 0.7
         noise = 2 * self.ground.noise**2
@@ -120,12 +123,28 @@ class Spot:
         box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         alpha, light, look = alpha[box], self.light[box], look[box]
         keep = keep[box] if isinstance(keep, np.ndarray) else keep
-        # Mixing noise of the ground and noise of the look lowers both; what is lacking is that of the sum.
-        left = (1 - alpha) + alpha * keep
-        mixed = light + alpha[..., None] * (np.clip(look, 0, 1) - light)
-        mixed = matched(mixed, self.ground.noise**2 * (1 - left**2), random)
-        out = np.where(alpha[..., None] > 0, mixed, light).astype(np.float32)
+        out, missing = np.empty(light.shape, np.float32), np.empty(alpha.shape, np.float32)
+        keep = np.broadcast_to(np.asarray(keep, np.float32), alpha.shape)
+        _mix(light, look, alpha, keep, np.float32(self.ground.noise**2), out, missing)
+        out = matched(out, missing, random)
         return Change(int(self.x + columns[0]), int(self.y + rows[0]), out, planned[box], attributes)
+
+
+@jit
+def _mix(light, look, alpha, keep, variance, out, missing):
+    """Light and look by alpha, and the variance of the noise that the mixture lacks."""
+    zero, one = np.float32(0), np.float32(1)
+    for i in range(alpha.shape[0]):
+        for j in range(alpha.shape[1]):
+            share = alpha[i, j]
+            missing[i, j] = zero
+            for c in range(3):
+                out[i, j, c] = light[i, j, c]
+            if share > 0:
+                left = one - share + share * keep[i, j]
+                missing[i, j] = variance * max(one - left * left, zero)
+                for c in range(3):
+                    out[i, j, c] += share * (min(max(look[i, j, c], zero), one) - light[i, j, c])
 
 
 def near(
