@@ -44,9 +44,14 @@ class Piece:
         if not len(rows):
             return cls(np.zeros((0, 0), bool), 0, 0, (0, 0, 0, 0), 0)
         top, left = int(rows[0]), int(columns[0])
-        whole = (x + left, y + top, x + int(columns[-1]) + 1, y + int(rows[-1]) + 1)
+        tight = mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
+        return cls.of_tight(tight, x + left, y + top, int(np.count_nonzero(tight)), size)
+
+    @classmethod
+    def of_tight(cls, mask: np.ndarray, x: int, y: int, pixels: int, size: tuple[int, int]) -> Piece:
+        """The same of a mask without empty rows and columns at its sides, of which the pixels are counted."""
+        whole = (x, y, x + mask.shape[1], y + mask.shape[0])
         x0, y0, x1, y1 = max(whole[0], 0), max(whole[1], 0), min(whole[2], size[1]), min(whole[3], size[0])
-        pixels = int(np.count_nonzero(mask))
         if x0 >= x1 or y0 >= y1:
             return cls(np.zeros((0, 0), bool), 0, 0, whole, pixels)
         return cls(np.ascontiguousarray(mask[y0 - y : y1 - y, x0 - x : x1 - x]), x0, y0, whole, pixels)
