@@ -31,7 +31,7 @@ def test_strata(count, expected):
 
 def test_thresholds_are_cocos_on_a_frame_of_640_by_480():
     assert module.SMALL[0] * 307_200 == 512 and module.SMALL[1] * 307_200 == 1024
-    assert module.MEDIUM == (module.SMALL[1], 0.03) and module.LARGE == (0.03, 0.5)
+    assert (*module.MEDIUM, *module.LARGE) == (module.SMALL[1], 0.03, 0.03, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_same_seed_gives_the_same_layout():
 @pytest.mark.parametrize(
     "part, options, error, word",
     [
-        (FULL, {"least": 30, "most": 30, "least_visible": 1.0, "large": 1.0, "restarts": 1, "tries": 3}, DataError, "no place"),
+        (FULL, {"least": 30, "most": 30, "least_visible": 1.0, "large": 1.0, "restarts": 1}, DataError, "no place"),
         (FULL, {"rule": "hulls"}, KizuError, "masks, boxes"),
         (FULL, {"least": 9, "most": 3}, KizuError, "least"),
         (~FULL, {}, DataError, "no pixel"),

@@ -234,11 +234,11 @@ def _settle(
                 for c in range(candidates):
                     k = beneath[c]
                     row, column = i - boxes[k, 1], j - boxes[k, 0]
-                    if 0 <= row < boxes[k, 3] and 0 <= column < boxes[k, 2]:
-                        if flat[start[k] + row * boxes[k, 2] + column]:
-                            owner[i, j] = k + 1
-                            visible[k] += 1
-                            break
+                    within = 0 <= row < boxes[k, 3] and 0 <= column < boxes[k, 2]
+                    if within and flat[start[k] + row * boxes[k, 2] + column]:
+                        owner[i, j] = k + 1
+                        visible[k] += 1
+                        break
         visible[worst] = 0
 
 
