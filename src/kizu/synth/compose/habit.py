@@ -32,20 +32,18 @@ class Habit:
     """Counts of one class.
 
     Attributes:
-        lead: pictures that hold it, each counted as a share: 1 / number of classes there.
         number: float64 (64,), pictures that hold 1, 2, ... of it.
         heat: float64 (16, 16), middles of boxes, rows from top to bottom of the region's box.
         size: float64 (44,), roots of the area in roots of the region's area, by quarters of an octave from 2^-10.
         turn: float64 (18,), directions of the long axis by ten degrees of 0..pi, of those that are long.
     """
 
-    lead: float = 0.0
     number: np.ndarray = field(default_factory=lambda: np.zeros(MOST))
     heat: np.ndarray = field(default_factory=lambda: np.zeros((GRID, GRID)))
     size: np.ndarray = field(default_factory=lambda: np.zeros(_SIZES))
     turn: np.ndarray = field(default_factory=lambda: np.zeros(TURNS))
 
-    def see(self, places: np.ndarray, sizes: np.ndarray, turns: np.ndarray, lead: float) -> None:
+    def see(self, places: np.ndarray, sizes: np.ndarray, turns: np.ndarray) -> None:
         """Count the things of this class in one picture.
 
         Args:
@@ -53,7 +51,6 @@ class Habit:
             sizes: (N,), root of the area in roots of the region's area.
             turns: (N,), radians, NaN where a thing has no direction.
         """
-        self.lead += lead
         self.number[min(len(places), MOST) - 1] += 1
         cells = np.clip((places * GRID).astype(int), 0, GRID - 1)
         np.add.at(self.heat, (cells[:, 1], cells[:, 0]), 1)
@@ -97,7 +94,7 @@ class Habit:
     def to_json(self) -> dict[str, Any]:
         """As plain lists."""
         names = ("number", "heat", "size", "turn")
-        return {"lead": self.lead} | {name: getattr(self, name).tolist() for name in names}
+        return {name: getattr(self, name).tolist() for name in names}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Habit:
@@ -107,4 +104,4 @@ class Habit:
         for name, shape in shapes.items():
             if columns[name].shape != shape or not (columns[name] >= 0).all():
                 raise ValueError(f"{name!r} is not {shape} counts")
-        return cls(float(record["lead"]), **columns)
+        return cls(**columns)

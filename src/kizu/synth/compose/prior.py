@@ -19,6 +19,7 @@ from kizu.synth.elongation import elongations, orientations
 
 VERSION = 1
 _SHARES = 10  # bins of the overlap, as a share of the smaller one
+_MOST_SETS = 1000
 _LONG = 1.5  # below this elongation nobody can tell a direction
 
 PartOf = Callable[[Sample], np.ndarray | tuple[float, float, float, float] | None]
@@ -31,7 +32,7 @@ class Prior:
     Attributes:
         images: labelled pictures that were seen. empty: those with nothing on them.
         habits: of each class that was seen, by name.
-        together: (class, other) -> pictures that hold both.
+        sets: (class, ...) -> pictures that hold these classes and no other, names in order; a thousand sets at most.
         pairs: (class, other) -> pairs of things in one picture, names in order.
         overlaps: (class, other) -> float64 (10,), of these pairs those that overlap, by tenths of the smaller one.
     """
@@ -39,7 +40,7 @@ class Prior:
     images: int = 0
     empty: int = 0
     habits: dict[str, Habit] = field(default_factory=dict)
-    together: dict[tuple[str, str], int] = field(default_factory=dict)
+    sets: dict[tuple[str, ...], int] = field(default_factory=dict)
     pairs: dict[tuple[str, str], int] = field(default_factory=dict)
     overlaps: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
@@ -87,10 +88,9 @@ class Prior:
         for name in there:
             of = np.array([other == name for other in own])
             habit = self.habits.setdefault(name, Habit())
-            habit.see(places[of], np.sqrt(areas[of] / sides.prod()), turns[of], 1 / len(there))
-        for a in there:
-            for b in there:
-                self.together[a, b] = self.together.get((a, b), 0) + 1
+            habit.see(places[of], np.sqrt(areas[of] / sides.prod()), turns[of])
+        if tuple(there) in self.sets or len(self.sets) < _MOST_SETS:
+            self.sets[tuple(there)] = self.sets.get(tuple(there), 0) + 1
         self._see_pairs(own, found)
 
     def _see_pairs(self, own: list[str], found: Instances) -> None:
@@ -108,23 +108,16 @@ class Prior:
     def classes(self, random: np.random.Generator, among: list[str]) -> list[str]:
         """The classes of the things of one picture, as many as there are wont to be; none where none was seen.
 
-        One class leads, each picture counting once; others come with it as often as they did; each then has its own
-        number of things.
-
         Args:
-            among: names that may come.
+            among: names that may come; others are left out of the picture.
         """
-        known = [name for name in sorted(self.habits) if name in among]
-        if not known:
+        seen = sorted(self.sets.items())  # in an order that does not depend on the data's
+        sets = [[name for name in names if name in among] for names, _ in seen]
+        counts = np.array([count if names else 0 for names, (_, count) in zip(sets, seen, strict=True)])
+        if not counts.any():
             return []
-        leads = np.array([self.habits[name].lead for name in known])
-        first = known[draw(leads, random)]
-        out = []
-        for name in known:
-            with_first = self.together.get((first, name), 0) / self.together[first, first]
-            if name == first or random.random() < with_first:
-                out += [name] * (1 + draw(self.habits[name].number, random))
-        return out
+        chosen = sets[draw(counts, random)]
+        return [name for name in chosen for _ in range(1 + draw(self.habits[name].number, random))]
 
     def overlap(self, one: str, other: str, random: np.random.Generator) -> float:
         """Share of the smaller of two things that may overlap, as often and as far as such pairs do; 0 = none."""
@@ -147,7 +140,7 @@ class Prior:
             "images": self.images,
             "empty": self.empty,
             "habits": {name: habit.to_json() for name, habit in sorted(self.habits.items())},
-            "together": rows(self.together, int),
+            "sets": [[list(names), count] for names, count in sorted(self.sets.items())],
             "pairs": rows(self.pairs, int),
             "overlaps": rows(self.overlaps, lambda counts: counts.tolist()),
         }
@@ -162,7 +155,7 @@ class Prior:
                 int(record["images"]),
                 int(record["empty"]),
                 {str(name): Habit.from_json(habit) for name, habit in record["habits"].items()},
-                {(a, b): int(count) for a, b, count in record["together"]},
+                {tuple(names): int(count) for names, count in record["sets"]},
                 {(a, b): int(count) for a, b, count in record["pairs"]},
                 {(a, b): np.array(counts, float).reshape(_SHARES) for a, b, counts in record["overlaps"]},
             )

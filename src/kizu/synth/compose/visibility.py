@@ -44,9 +44,14 @@ class Piece:
         if not len(rows):
             return cls(np.zeros((0, 0), bool), 0, 0, (0, 0, 0, 0), 0)
         top, left = int(rows[0]), int(columns[0])
-        whole = (x + left, y + top, x + int(columns[-1]) + 1, y + int(rows[-1]) + 1)
+        tight = mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
+        return cls.of_tight(tight, x + left, y + top, int(np.count_nonzero(tight)), size)
+
+    @classmethod
+    def of_tight(cls, mask: np.ndarray, x: int, y: int, pixels: int, size: tuple[int, int]) -> Piece:
+        """The same of a mask without empty rows and columns at its sides, of which the pixels are counted."""
+        whole = (x, y, x + mask.shape[1], y + mask.shape[0])
         x0, y0, x1, y1 = max(whole[0], 0), max(whole[1], 0), min(whole[2], size[1]), min(whole[3], size[0])
-        pixels = int(np.count_nonzero(mask))
         if x0 >= x1 or y0 >= y1:
             return cls(np.zeros((0, 0), bool), 0, 0, whole, pixels)
         return cls(np.ascontiguousarray(mask[y0 - y : y1 - y, x0 - x : x1 - x]), x0, y0, whole, pixels)
@@ -229,11 +234,11 @@ def _settle(
                 for c in range(candidates):
                     k = beneath[c]
                     row, column = i - boxes[k, 1], j - boxes[k, 0]
-                    if 0 <= row < boxes[k, 3] and 0 <= column < boxes[k, 2]:
-                        if flat[start[k] + row * boxes[k, 2] + column]:
-                            owner[i, j] = k + 1
-                            visible[k] += 1
-                            break
+                    within = 0 <= row < boxes[k, 3] and 0 <= column < boxes[k, 2]
+                    if within and flat[start[k] + row * boxes[k, 2] + column]:
+                        owner[i, j] = k + 1
+                        visible[k] += 1
+                        break
         visible[worst] = 0
 
 

@@ -14,6 +14,7 @@ from kizu.synth.compose.layouts.shapes import Shapes
 from kizu.synth.compose.visibility import Piece
 
 _LONG = 1.5  # below this elongation a segment has no direction to be turned to
+_SMALLER = (1.0, 0.75, 0.5)
 
 
 @dataclass(frozen=True)
@@ -60,32 +61,42 @@ class Laying:
     def put(self, wish: Wish, rows: np.ndarray, turn: float, random: np.random.Generator) -> bool:
         """Put a thing down at the first place that suits; False where none did.
 
+        What finds no place tries again smaller: on a small part, that is better than none.
+
         Args:
             rows: that it may be taken from.
             turn: radians, added to the turn that its direction asks for.
         """
-        row, scale = self._choose(wish.side, rows, random)
-        if wish.direction is not None and self.shapes.elongation[row] >= _LONG:
-            turn += wish.direction - float(self.shapes.orientation[row])
-            turn = (turn + math.pi / 2) % math.pi - math.pi / 2  # half a turn gives the same direction
-        mask = self.shapes.mask(row)
-        height, width = mask.shape
-        shape, left, top = warped(mask, affine_at(width, height, (0.0, 0.0), scale, turn))
-        if np.count_nonzero(shape) < self.least:
-            return False
         limits = [self.allowed(wish.name, name) for name, _ in self._pieces]
-        for _ in range(self.tries):
-            x, y = (round(v) for v in wish.place())  # whole steps: the shape stays as it is
-            piece = Piece.cut(shape, x + left, y + top, self.size)
-            if self.region.share(piece) < self.inside:
+        for smaller in _SMALLER:
+            row, scale = self._choose(wish.side * smaller, rows, random)
+            own = turn
+            if wish.direction is not None and self.shapes.elongation[row] >= _LONG:
+                own += wish.direction - float(self.shapes.orientation[row])
+                own = (own + math.pi / 2) % math.pi - math.pi / 2  # half a turn gives the same direction
+            mask = self.shapes.mask(row)
+            height, width = mask.shape
+            shape, left, top = warped(mask, affine_at(width, height, (0.0, 0.0), scale, own))
+            tight = Piece.cut(shape, 0, 0, shape.shape)
+            if tight.pixels < self.least or not self._may_fit(tight):
                 continue
-            if any(_overlap(piece, other) > most for (_, other), most in zip(self._pieces, limits, strict=True)):
-                continue
-            affine = affine_at(width, height, (x, y), scale, turn)
-            self.placements.append(Placement(row, affine, shared=wish.shared))
-            self._pieces.append((wish.name, piece))
-            return True
+            for _ in range(self.tries):
+                x, y = (round(v) for v in wish.place())  # whole steps: the shape stays as it is
+                piece = Piece.of_tight(tight.mask, x + left + tight.x, y + top + tight.y, tight.pixels, self.size)
+                if self.region.share(piece) < self.inside:
+                    continue
+                if any(_overlap(piece, other) > most for (_, other), most in zip(self._pieces, limits, strict=True)):
+                    continue
+                affine = affine_at(width, height, (x, y), scale, own)
+                self.placements.append(Placement(row, affine, shared=wish.shared))
+                self._pieces.append((wish.name, piece))
+                return True
         return False
+
+    def _may_fit(self, tight: Piece) -> bool:
+        """Whether a shape is not larger than the part's box, where it must lie on it whole."""
+        x0, y0, x1, y1 = self.region.box
+        return self.inside < 1 or (tight.mask.shape[0] <= y1 - y0 and tight.mask.shape[1] <= x1 - x0)
 
     def _choose(self, side: float, rows: np.ndarray, random: np.random.Generator) -> tuple[int, float]:
         """A row that need not be scaled beyond the zoom to be of this size, and its scale; else the nearest row."""

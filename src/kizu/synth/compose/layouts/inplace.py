@@ -28,7 +28,7 @@ class InplaceOptions:
             degrees.
         inside: share of a defect's pixels that lie on the part.
         smallest: pixels of a defect.
-        tries: places for each defect; one that finds none is left out.
+        tries: places for each defect, at each of three sizes; one that finds none is left out.
     """
 
     least: int = 1
@@ -38,7 +38,7 @@ class InplaceOptions:
     jitter: tuple[float, float, float] = (0.01, 0.05, 3.0)
     inside: float = 1.0
     smallest: int = 9
-    tries: int = 60
+    tries: int = 25
 
 
 @layout(InplaceOptions)

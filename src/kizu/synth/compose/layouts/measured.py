@@ -26,7 +26,7 @@ class MeasuredOptions:
             degrees.
         inside: share of a thing's pixels that lie on the part.
         least: pixels of a thing.
-        tries: places for each thing; one that finds none is left out.
+        tries: places for each thing, at each of three sizes; one that finds none is left out.
     """
 
     shared: float = 0.3
@@ -34,7 +34,7 @@ class MeasuredOptions:
     jitter: tuple[float, float, float] = (0.01, 0.05, 3.0)
     inside: float = 0.9
     least: int = 16
-    tries: int = 40
+    tries: int = 25
 
 
 @layout(MeasuredOptions)

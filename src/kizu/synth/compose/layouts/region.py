@@ -52,7 +52,9 @@ class Region:
     def share(self, piece: Piece) -> float:
         """Share of a thing's pixels that lie on the part; those outside the frame do not."""
         height, width = piece.mask.shape
-        if not piece.mask.size:
+        x0, y0, x1, y1 = self.box
+        apart = piece.x >= x1 or piece.y >= y1 or piece.x + width <= x0 or piece.y + height <= y0
+        if not piece.mask.size or apart:
             return 0.0
         if self.full:
             return np.count_nonzero(piece.mask) / piece.pixels

@@ -47,7 +47,7 @@ class Shapes:
         for name in columns:
             if len(getattr(self, name)) != len(self.label):
                 raise DataError(f"shapes: {len(self.label)} labels but {len(getattr(self, name))} of {name}")
-        if len(self.label) and not (0 <= self.label.min() and self.label.max() < len(self.names)):
+        if len(self.label) and (self.label.min() < 0 or self.label.max() >= len(self.names)):
             raise DataError(f"shapes: labels reach from {self.label.min()} to {self.label.max()}, names {self.names}")
 
     def __len__(self) -> int:

@@ -69,8 +69,9 @@ def sos(
 ) -> list[Placement]:  # fmt: skip
     """Things in boxes of COCO's sizes, the large ones first, so that the small ones lie on top.
 
-    Boxes are shares of the frame, or of the part's box. Nothing depends on the class, so all is ``shared``. A segment keeps its aspect: it is scaled to fit the box, in its
-    middle. Source: SOS (arXiv 2510.09110v1), layout of the released code; the rule is measured on masks.
+    Boxes are shares of the frame, or of the part's box. Nothing depends on the class, so all is ``shared``. A segment
+    keeps its aspect: it is scaled to fit the box, in its middle. Source: SOS (arXiv 2510.09110v1), layout of the
+    released code; the rule is measured on masks.
 
     Raises:
         DataError: no place for so many things, or a part without a pixel. KizuError: an option that makes no sense.
