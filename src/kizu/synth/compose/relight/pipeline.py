@@ -77,9 +77,7 @@ class Relighter:
         """The networks, read once. Raises KizuError as ``read_parts`` does, and for a device that is not there."""
         if self._parts is None:
             device = self._device()
-            torch = optional("torch", "relight")
-            half = torch.float16 if device.type == "cuda" else torch.float32
-            self._parts = read_parts(Path(self.base), Path(self.offset), self.kind, device, half)
+            self._parts = read_parts(Path(self.base), Path(self.offset), self.kind, device, device.type == "cuda")
         return self._parts
 
     def _device(self) -> Any:
@@ -131,7 +129,7 @@ class Relighter:
             decoded = parts.vae.decode(latents / parts.vae.config.scaling_factor).sample
         picture = decoded[0].movedim(0, -1).float().cpu().numpy() * 0.5 + 0.5
         log = {"kind": self.kind, "prompt": prompt, "steps": self.steps, "guidance": guidance, "size": list(size)}
-        return np.clip(resized(picture, image.shape[:2]), 0, 1), log
+        return resized(np.clip(picture, 0, 1), image.shape[:2]), log
 
 
 def _words(parts: Parts, texts: list[str]) -> Any:

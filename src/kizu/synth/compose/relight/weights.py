@@ -32,7 +32,7 @@ class Parts(NamedTuple):
     unet: Any
 
 
-def read_parts(base: Path, offset: Path, kind: str, device: Any, dtype: Any) -> Parts:
+def read_parts(base: Path, offset: Path, kind: str, device: Any, half: bool) -> Parts:
     """Read the networks and add the offset.
 
     Args:
@@ -41,7 +41,8 @@ def read_parts(base: Path, offset: Path, kind: str, device: Any, dtype: Any) -> 
         offset: safetensors file, IC-Light's ``iclight_sd15_fbc`` or ``iclight_sd15_fc``: for each weight of the
             (widened) UNet the number that is added to it.
         kind: ``fbc`` or ``fc``.
-        device, dtype: of torch.
+        device: of torch.
+        half: whether in half precision.
 
     Raises:
         KizuError: a library, a folder or a file is missing, cannot be read, or does not fit the others.
@@ -66,14 +67,19 @@ def read_parts(base: Path, offset: Path, kind: str, device: Any, dtype: Any) -> 
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise KizuError(f"{base}: cannot be read ({reason}); it takes config.json and *.safetensors a part") from error
-    _check(base, text, vae, unet)
+    _check(base, tokenizer, text, vae, unet)
     _widen(unet, KINDS[kind])
     _add(unet, offset, kind)
-    modules = [module.to(device, dtype).eval().requires_grad_(False) for module in (text, vae, unet)]
-    return Parts(tokenizer, *modules)
+    modules = (module.half() if half else module.float() for module in (text, vae, unet))
+    return Parts(tokenizer, *(module.to(device).eval().requires_grad_(False) for module in modules))
 
 
-def _check(base: Path, text: Any, vae: Any, unet: Any) -> None:
+def _check(base: Path, tokenizer: Any, text: Any, vae: Any, unet: Any) -> None:
+    if len(tokenizer) != text.config.vocab_size:  # without its files, a tokenizer is made that knows no word
+        raise KizuError(
+            f"{base}: the tokenizer knows {len(tokenizer)} words, the text network {text.config.vocab_size}; take all "
+            "files of the folder 'tokenizer' from the same model"
+        )
     latents = vae.config.latent_channels
     if unet.config.in_channels != latents or unet.config.out_channels != latents:
         raise KizuError(
