@@ -18,6 +18,7 @@ GROUPS = {
 VERBS = {
     "demo": "kizu.verbs.demo",
     "generate": "kizu.verbs.generate",
+    "compose": "kizu.verbs.compose",
     "compose_bank": "kizu.verbs.compose_bank",
     "check": "kizu.verbs.check",
     "convert": "kizu.verbs.convert",

@@ -76,8 +76,8 @@ def compose(
         expressions: write referring expressions, nine or more a picture.
         paraphrase: address of a language model's chat endpoint (OpenAI's protocol), which says them in other words.
         writer: name of that language model.
-        scenes: a data set that kizu compose made: its scenes are drawn again, with the label, blends and relight of this
-            command.
+        scenes: a data set that kizu compose made: its scenes are drawn again, with label, blends and relight as asked
+            here.
         to: format to write: shards, coco, yolo, voc, masks, mvtec, labelme, odvg ...
         workers: processes that draw; 0 = one a core.
         engine: pool (this machine) or ray (a cluster, whose machines all see the folder OUT).
@@ -88,3 +88,95 @@ def compose(
         KizuError: a path, class, layout, option or format that is not there, no segment or background, pictures of val
             or test, a folder that holds something else, a disk without room.
     """
+    from kizu.core.dataset import Dataset
+    from kizu.core.errors import KizuError
+    from kizu.core.run import Skips
+    from kizu.core.threads import single_threaded
+    from kizu.synth.compose.blend import BLENDS
+    from kizu.synth.compose.material import REFUSED, gather
+    from kizu.synth.compose.options import MADE_UP, REAL, Options
+    from kizu.synth.compose.source import Composition, check_scenes
+    from kizu.synth.formula import presets
+    from kizu.synth.frame import frame_size
+    from kizu.synth.publish import ENGINES, Target, publish
+
+    out = Path(out)
+    if engine not in ENGINES:
+        raise KizuError(f"engine {engine!r}: it is {' or '.join(ENGINES)}")
+    frame = None if size is None else frame_size(size)
+    options = Options(
+        layout=layout,
+        laid=presets.values(presets.changes(set)),
+        size=frame,
+        flaws=_weights("flaws", flaws) or ({REAL: 1.0} if segments is not None else dict(MADE_UP)),
+        types=tuple(types or ()),
+        blends=_weights("blends", blends) or dict.fromkeys(BLENDS, 1.0),
+        empty=empty,
+        light=relight,
+        label=label,
+        expressions=9 if expressions or paraphrase else 0,
+    )
+    named = {"segments": _path(segments), "backgrounds": backgrounds, "split": split, "classes": classes, "kind": kind}
+    named |= {"refuse": refuse, "scenes": _path(scenes), "paraphrase": [paraphrase, writer] if paraphrase else None}
+    asked = {"options": options.to_json(), "count": count, "seed": seed, "start": start, "to": to} | named
+    asked |= {"iclight": [_path(model), _path(offset)] if relight == "iclight" else None}
+    target = Target(out, "compose", asked, to)
+    there = f"{count} composed pictures are in {out} already; there was nothing to do."
+    if target.done:
+        return Done(there, out)
+    relighter = _relighter(relight, model, offset)
+    again = None if scenes is None else check_scenes(Dataset.open(scenes))
+    skips = Skips(strict)
+    with single_threaded():
+        found = gather(
+            segments, backgrounds, skips, split=split, classes=classes, kind=kind,
+            refuse=REFUSED if refuse is None else tuple(refuse), size=frame, seed=seed,
+        )  # fmt: skip
+    number = count if again is None else len(again)
+    source = Composition(
+        found.stock, found.backgrounds, found.prior, options, number, seed, start, relighter=relighter, scenes=again
+    )
+    written = publish(source, target, found.info, workers, engine, sheet=sheet, strict=strict)
+    if target.there and not written.made:
+        return Done(there, out, written.skipped)
+    done = number - len(written.skipped)
+    speed = f" at {written.made / written.seconds:.0f} a second" if written.made else ""
+    what = f"{len(found.stock)} segments on " if found.stock is not None else ""
+    line = f"{done} {'picture' if done == 1 else 'pictures'} composed of {what}{len(found.backgrounds)} backgrounds "
+    line += f"{'was' if done == 1 else 'were'} written to {out}{speed} ({written.bytes / 1e6:.0f} MB; seed {seed}). "
+    line += f"What is in them: {out / 'card.md'}."
+    return Done(line, out, [*skips.items, *written.skipped])
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(Path(path).resolve())
+
+
+def _weights(what: str, texts: list[str] | None) -> dict[str, float]:
+    """``name=weight`` or ``name`` texts as a table. Raises KizuError for a weight that is no number."""
+    from kizu.core.errors import KizuError
+
+    out = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        try:
+            out[name.strip()] = float(value) if equals else 1.0
+        except ValueError as error:
+            raise KizuError(f"--{what} {text}: write it as name or name=weight, e.g. --{what} {name}=2") from error
+    return out
+
+
+def _relighter(relight: str, model: Path | None, offset: Path | None):
+    from kizu.core.errors import KizuError
+
+    if relight != "iclight":
+        if model is not None or offset is not None:
+            raise KizuError("--model and --offset belong to --relight iclight")
+        return None
+    if model is None or offset is None:
+        raise KizuError("--relight iclight needs --model (a folder of Stable Diffusion 1.5) and --offset (IC-Light)")
+    from kizu.synth.compose.relight.pipeline import Relighter
+
+    made = Relighter(model, offset)
+    made.load()  # what is missing is told now, not by a worker
+    return made

@@ -59,6 +59,7 @@ def generate(
     from kizu.synth.formula import presets
     from kizu.synth.formula.own_types import with_types
     from kizu.synth.formula.source import VERSION
+    from kizu.synth.frame import frame_size
     from kizu.synth.publish import ENGINES, Target, publish
 
     out, like, changes = Path(out), Path(like) if like else None, presets.changes(set)
@@ -67,7 +68,7 @@ def generate(
     chosen = presets.load(preset)
     chosen = (with_types(chosen, types) if types else chosen).override(changes)
     asked = {"formula": VERSION, "preset": chosen.to_json(), "count": count, "seed": seed, "start": start, "to": to}
-    asked |= {"size": None if size is None else list(_size(size)), "like": str(like.resolve()) if like else None}
+    asked |= {"size": None if size is None else list(frame_size(size)), "like": str(like.resolve()) if like else None}
     target = Target(out, "generate", asked, to, kept=("like.json",))
     there = f"{count} pictures of {preset} are in {out} already; there was nothing to do."
     if target.done:
@@ -84,16 +85,6 @@ def generate(
     line += f"; seed {seed}, from number {start})." if start else f"; seed {seed})."
     line += f" What is in them: {out / 'card.md'}."
     return Done(line, out, written.skipped)
-
-
-def _size(size: int | str) -> tuple[int, int]:
-    """(H, W). Raises KizuError for anything but a whole number or two of them around an x."""
-    from kizu.core.errors import KizuError
-
-    parts = str(size).lower().split("x")
-    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
-        raise KizuError(f"--size {size}: write 512 for squares, 512x768 for height x width")
-    return int(parts[0]), int(parts[-1])
 
 
 def _source(

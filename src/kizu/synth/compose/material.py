@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,11 +33,13 @@ class Material:
         stock: segments, or None.
         backgrounds: pictures to put them on.
         prior: what was learned of the layout of the labelled pictures; None without any.
+        info: of the data set that is composed: its licence is that of what went into it.
     """
 
     stock: Stock | None
     backgrounds: Backgrounds
     prior: Prior | None
+    info: dict[str, Any]
 
 
 def gather(
@@ -78,7 +81,12 @@ def gather(
             prior = Prior.learn(data, _part, skips)
         skips.items += bank.skipped
         stock = Stock.of(bank, split if is_bank(segments) else None, classes, refuse)
-    return Material(stock, _backgrounds(backgrounds, data, segments, split, skips, size or (512, 512), seed), prior)
+    behind = _backgrounds(backgrounds, data, segments, split, skips, size or (512, 512), seed)
+    used = [behind.dataset.info] + ([Dataset.open(segments).info] if segments is not None else [])
+    licences = dict.fromkeys(str(info["licence"]) for info in used if info.get("licence"))
+    licence = " and ".join(licences) or "that of the pictures it was composed of"
+    info = {"title": "Composed pictures", "licence": licence, "origin": "composed by Kizu of given pictures"}
+    return Material(stock, behind, prior, info)
 
 
 def of_split(data: Dataset, split: str | None) -> Dataset:

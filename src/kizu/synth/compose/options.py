@@ -12,6 +12,7 @@ from kizu.synth.compose.flaws.make import FLAWS
 REAL = "real"  # among the makers of defects: a segment of the bank
 LIGHTS = ("none", "shading", "iclight")
 LABELS = ("change", "planned")
+MADE_UP = {"perlin": 1.0, "patch": 1.0, "drawn": 2.0}  # makers of defects where there are no real ones
 OTHER = "defect"  # class of made defects that are of no type
 
 

@@ -63,6 +63,17 @@ class Planner:
         camera = {"blur": round(blur, 3), "seed": int(chance.integers(_NEW))}
         return replace(scene, layers=tuple(layers), dropped=tuple(gone), light=light, camera=camera)
 
+    def again(self, scene: Scene) -> Scene:
+        """A scene with the blends that may be taken now, and without light where none is asked for."""
+        layers = []
+        for layer in scene.layers:
+            if layer.blend and not self.options.blends.get(layer.blend["name"], 0) > 0:
+                layer = replace(layer, blend=draw_blend(self.options.blends, generator(layer.seed, Stream.PASTE)))
+            if self.options.light == "none" and layer.segment:
+                layer = replace(layer, light={"scene": 0.0})
+            layers.append(layer)
+        return replace(scene, layers=tuple(layers), light={} if self.options.light == "none" else scene.light)
+
     def _frame(self, id: str, there: tuple[int, int], random: np.random.Generator) -> Scene:
         """An empty scene: a window of a background, whole where no size is asked for."""
         size = self.options.size or there

@@ -20,7 +20,8 @@ from kizu.synth.compose.flaws.drawn import TYPES
 from kizu.synth.compose.options import OTHER, REAL, Options
 from kizu.synth.compose.planner import Planner
 from kizu.synth.compose.prior import Prior
-from kizu.synth.compose.refer import express
+from kizu.synth.compose.refer.express import express
+from kizu.synth.compose.relight.relight import Model, relight
 from kizu.synth.compose.render import Rendered, render
 from kizu.synth.compose.spec import VERSION, Scene
 from kizu.synth.compose.stock import Stock
@@ -38,11 +39,15 @@ class Composition:
 
     def __init__(
         self, stock: Stock | None, backgrounds: Backgrounds, prior: Prior | None, options: Options, count: int,
-        seed: int = 0, start: int = 0,
+        seed: int = 0, start: int = 0, relighter: Model | None = None, scenes: Dataset | None = None,
     ):  # fmt: skip
         """
+        Args:
+            relighter: puts a generated light on top, where ``options`` ask for it.
+            scenes: composed pictures whose scenes are drawn again instead of new ones.
+
         Raises:
-            KizuError: a count or seed that makes no sense, or real defects without a bank.
+            KizuError: a count or seed that makes no sense, real defects without segments, an unknown layout.
         """
         if count < 1 or start < 0 or seed < 0:
             raise KizuError(f"count {count}, start {start}, seed {seed}: count is 1 or more, the others 0 or more")
@@ -57,7 +62,7 @@ class Composition:
             names += list(options.types or TYPES) if "drawn" in makers else []
             names += [OTHER] if makers - {"drawn"} else []
         self.names = tuple(dict.fromkeys(names))
-        self.prior = prior
+        self.prior, self.relighter, self.scenes = prior, relighter, scenes
         self._planner = Planner(stock, backgrounds, prior, options, seed)
 
     def __len__(self) -> int:
@@ -72,18 +77,34 @@ class Composition:
         if not 0 <= i < self.count:
             raise IndexError(f"picture {i} of {self.count}")
         index = self.start + i
-        return self.sample(self._planner.scene(index), index)
+        if self.scenes is None:
+            return self.sample(self._planner.scene(index), index)
+        return self.sample(self._again(self.scenes[i]), index)
+
+    def _again(self, made: Sample) -> Scene:
+        """The scene of a composed picture, with the light and the blends of this composition."""
+        if "scene" not in made.meta:
+            raise DataError(f"{made.id}: it keeps no scene, so it cannot be drawn again; name what kizu compose made")
+        scene = Scene.from_json(made.meta["scene"])
+        unknown = {layer.label for layer in scene.layers} - {*self.names}
+        if unknown:
+            raise DataError(f"{made.id}: its class {min(unknown)} is not among those of the segments")
+        return self._planner.again(scene)
 
     def sample(self, scene: Scene, index: int) -> Sample:
         """The sample of a scene, which it keeps in ``meta["scene"]``."""
         scene, done, found = self._settled(scene)
         meta: dict[str, Any] = {"scene": scene.to_json(), "lineage": self._lineage(scene)}
+        image = done.image
+        if self.relighter is not None and len(found):
+            relit = relight(image, found, self.relighter, scene.camera.get("seed", 0))
+            image, meta["relight"] = relit.image, relit.log
         if self.options.expressions:
             chance = generator(self.seed, Stream.WORDS, index)
-            said = express(found, self.names, done.image, chance, least=self.options.expressions)
+            said = express(found, self.names, image, chance, least=self.options.expressions)
             meta["expressions"] = [item.to_json() for item in said]
         return Sample(
-            f"{index:08d}.png", _encode(done.image), found, size=scene.size, source="kizu compose", meta=meta,
+            f"{index:08d}.png", _encode(image), found, size=scene.size, source="kizu compose", meta=meta,
             split="train",
         )  # fmt: skip
 
@@ -139,9 +160,16 @@ class Composition:
         """What makes picture i again, in words."""
         return f"picture {self.start + i} (layout {self.options.layout}, seed {self.seed})"
 
-    def dataset(self, info: dict[str, Any]) -> Dataset:
+    def dataset(self, info: dict[str, Any] | None = None) -> Dataset:
         """As a data set whose pictures are composed when they are asked for."""
         return Dataset(self, self.names, info)
+
+
+def check_scenes(data: Dataset) -> Dataset:
+    """A data set of composed pictures. Raises KizuError where its first one keeps no scene."""
+    if not len(data) or "scene" not in data[0].meta:
+        raise KizuError("--scenes: its pictures keep no scenes; name a data set of shards that kizu compose made")
+    return data
 
 
 def _digest(value: Any) -> str:

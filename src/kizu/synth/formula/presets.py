@@ -130,6 +130,11 @@ def changes(texts: Iterable[str] | None) -> dict[str, str]:
     return out
 
 
+def values(texts: dict[str, str]) -> dict[str, Any]:
+    """What :func:`changes` read, as numbers, lists and texts."""
+    return {key: _parse(value) for key, value in texts.items()}
+
+
 def _parse(value: Any) -> Any:
     if not isinstance(value, str):
         return list(value) if isinstance(value, tuple) else value
