@@ -172,7 +172,7 @@ def test_layouts_follow_the_prior(prior, name):
     shapes = bank()
     middles, turns, free, counts = [], [], [], []
     for seed in range(150):
-        laid = lay(name, shapes, prior, seed)
+        laid = lay(name, shapes, prior, seed, turn=180.0)
         counts.append(sum(shapes.label[p.row] == 0 for p in laid))
         for placement, piece in zip(laid, pieces_of(shapes, laid, SIZE), strict=True):
             free.append(placement.shared)
@@ -273,3 +273,36 @@ def test_what_cannot_be_is_told(prior, name, options, error, word):
 def test_a_part_of_another_size_is_told(prior):
     with pytest.raises(DataError, match="the part is"):
         find("inplace").lay(bank(), SIZE, np.ones((9, 9), bool), prior, options_of("inplace"), np.random.default_rng())
+
+
+@pytest.mark.parametrize(
+    "corner, mask, expected",
+    [
+        ((0, 20), (9, 14), {"x": 0}),
+        ((86, 20), (9, 14), {"right": 120}),
+        ((30, 91), (9, 14), {"low": 90}),
+        ((0, 0), (9, 14), {"x": 0, "y": 0}),
+        ((0, 20), (9, 100), {"x": 0, "right": 120}),
+    ],
+    ids=["left", "right", "low", "corner", "across"],
+)
+def test_what_a_border_cut_off_lies_at_a_border(corner, mask, expected):
+    shapes = shapes_of([np.ones(mask, bool)], defect=True, frame=(100, 100))
+    shapes.corner[:] = corner
+    found = 0
+    for seed in range(20):
+        laid = lay("inplace", shapes, None, seed, np.ones((90, 120), bool))
+        for piece in pieces_of(shapes, laid, (90, 120)):
+            x1, y1 = piece.x + piece.mask.shape[1], piece.y + piece.mask.shape[0]
+            box = {"x": piece.x, "y": piece.y, "right": x1, "low": y1}
+            assert all(abs(box[side] - at) <= 1 for side, at in expected.items())
+            found += 1
+    assert found > 10
+
+
+def test_segments_turn_no_further_than_they_may():
+    shapes = shapes_of([np.ones((5, 27), bool)], defect=True)
+    for seed in range(20):
+        for placement in lay("inplace", shapes, None, seed, turn=8.0, jitter=[0.01, 0.05, 60.0]):
+            a, _, _, d, _, _ = placement.affine
+            assert abs(math.degrees(math.atan2(d, a))) <= 8.01

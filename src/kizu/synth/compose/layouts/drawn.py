@@ -13,6 +13,7 @@ from kizu.synth.compose.layouts.region import Region
 from kizu.synth.compose.layouts.shapes import Shapes
 from kizu.synth.compose.visibility import Piece
 
+_STRETCH = 1.1  # what reaches across both ways has about the shape of the frame
 _LONG = 1.5  # below this elongation a segment has no direction to be turned to
 _SMALLER = (1.0, 0.75, 0.5)
 
@@ -45,6 +46,7 @@ class Laying:
         zoom: range of the factor that a segment may be scaled by.
         inside: share of a thing's pixels that lie on the part.
         least: pixels of a thing. tries: places for each.
+        turn: largest turn of a segment in radians: surfaces have a grain, and light falls on a defect from one side.
     """
 
     shapes: Shapes
@@ -55,6 +57,7 @@ class Laying:
     inside: float
     least: int
     tries: int
+    turn: float
     placements: list[Placement] = field(default_factory=list)
     _pieces: list[tuple[str, Piece]] = field(default_factory=list)
 
@@ -74,6 +77,13 @@ class Laying:
             if wish.direction is not None and self.shapes.elongation[row] >= _LONG:
                 own += wish.direction - float(self.shapes.orientation[row])
                 own = (own + math.pi / 2) % math.pi - math.pi / 2  # half a turn gives the same direction
+            own = min(max(own, -self.turn), self.turn)
+            cut_off = self.shapes.sides[row]
+            if cut_off.any():
+                # What a picture's border cuts off lies at a border again.
+                own, scale = 0.0, self._across(row, scale)
+                if scale is None:
+                    continue
             mask = self.shapes.mask(row)
             height, width = mask.shape
             shape, left, top = warped(mask, affine_at(width, height, (0.0, 0.0), scale, own))
@@ -82,6 +92,9 @@ class Laying:
                 continue
             for _ in range(self.tries):
                 x, y = (round(v) for v in wish.place())  # whole steps: the shape stays as it is
+                if cut_off.any():
+                    x, y = self._at_border(cut_off, tight, x + left + tight.x, y + top + tight.y)
+                    x, y = x - left - tight.x, y - top - tight.y
                 piece = Piece.of_tight(tight.mask, x + left + tight.x, y + top + tight.y, tight.pixels, self.size)
                 if self.region.share(piece) < self.inside:
                     continue
@@ -92,6 +105,26 @@ class Laying:
                 self._pieces.append((wish.name, piece))
                 return True
         return False
+
+    def _across(self, row: int, scale: float) -> float | None:
+        """The scale of a segment that is cut off: where both ends are, it reaches across; None where it cannot."""
+        left, top, right, low = self.shapes.sides[row]
+        asked = [s / n for s, n, both in (
+            (self.size[1], self.shapes.width[row], left and right), (self.size[0], self.shapes.height[row], top and low),
+        ) if both]  # fmt: skip
+        if not asked:
+            return scale
+        fits = max(asked) / min(asked) < _STRETCH and self.zoom[0] <= asked[0] <= self.zoom[1]
+        return max(asked) if fits else None
+
+    def _at_border(self, cut_off: np.ndarray, tight: Piece, x: int, y: int) -> tuple[int, int]:
+        """The corner of a piece, moved to the borders of the frame at which it is cut off."""
+        height, width = tight.mask.shape
+        if cut_off[0] or cut_off[2]:
+            x = 0 if cut_off[0] else self.size[1] - width
+        if cut_off[1] or cut_off[3]:
+            y = 0 if cut_off[1] else self.size[0] - height
+        return x, y
 
     def _may_fit(self, tight: Piece) -> bool:
         """Whether a shape is not larger than the part's box, where it must lie on it whole."""

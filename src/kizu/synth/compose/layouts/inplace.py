@@ -29,6 +29,7 @@ class InplaceOptions:
         inside: share of a defect's pixels that lie on the part.
         smallest: pixels of a defect.
         tries: places for each defect, at each of three sizes; one that finds none is left out.
+        turn: largest turn of a segment, degrees: surfaces have a grain, and a side that light falls on.
     """
 
     least: int = 1
@@ -39,6 +40,7 @@ class InplaceOptions:
     inside: float = 1.0
     smallest: int = 9
     tries: int = 25
+    turn: float = 10.0
 
 
 @layout(InplaceOptions)
@@ -62,7 +64,7 @@ def inplace(
     region = Region(part, size)
     laying = Laying(
         shapes, size, region, _no_overlap if prior is None else lambda a, b: prior.overlap(a, b, random), options.zoom,
-        options.inside, options.smallest, options.tries,
+        options.inside, options.smallest, options.tries, math.radians(options.turn),
     )  # fmt: skip
     wishes = [
         wish_of(prior, name, region, options.shared, options.jitter, random)

@@ -27,6 +27,7 @@ class MeasuredOptions:
         inside: share of a thing's pixels that lie on the part.
         least: pixels of a thing.
         tries: places for each thing, at each of three sizes; one that finds none is left out.
+        turn: largest turn of a segment, degrees: surfaces have a grain, and a side that light falls on.
     """
 
     shared: float = 0.3
@@ -35,6 +36,7 @@ class MeasuredOptions:
     inside: float = 0.9
     least: int = 16
     tries: int = 25
+    turn: float = 180.0
 
 
 @layout(MeasuredOptions)
@@ -57,7 +59,7 @@ def measured(
     region = Region(part, size)
     laying = Laying(
         shapes, size, region, lambda a, b: prior.overlap(a, b, random), options.zoom, options.inside, options.least,
-        options.tries,
+        options.tries, math.radians(options.turn),
     )  # fmt: skip
     wishes = [wish_of(prior, name, region, options.shared, options.jitter, random) for name in names]
     for wish in sorted(wishes, key=lambda wish: -wish.side):

@@ -64,6 +64,13 @@ class Shapes:
         return np.sqrt(np.asarray(self.area, np.float64))
 
     @cached_property
+    def sides(self) -> np.ndarray:
+        """bool (N, 4): the mask touches the left, upper, right and lower border of its picture: it is cut off there."""
+        corner, frame = np.asarray(self.corner), np.asarray(self.frame)
+        right, low = corner[:, 0] + self.width, corner[:, 1] + self.height
+        return np.stack([corner[:, 0] <= 0, corner[:, 1] <= 0, right >= frame[:, 1], low >= frame[:, 0]], 1)
+
+    @cached_property
     def objects(self) -> np.ndarray:
         """Rows of things that stand on their own; all rows where there is none."""
         return self._those(~np.asarray(self.defect, bool))
