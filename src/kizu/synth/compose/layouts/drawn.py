@@ -109,7 +109,7 @@ class Laying:
     def _across(self, row: int, scale: float) -> float | None:
         """The scale of a segment that is cut off: where both ends are, it reaches across; None where it cannot."""
         left, top, right, low = self.shapes.sides[row]
-        asked = [s / n for s, n, both in (
+        asked = [(s - 0.5) / n for s, n, both in (
             (self.size[1], self.shapes.width[row], left and right), (self.size[0], self.shapes.height[row], top and low),
         ) if both]  # fmt: skip
         if not asked:
