@@ -45,7 +45,7 @@ def test_an_unknown_blend():
 
 
 def test_poisson_keeps_gradients_and_drops_the_level():
-    base, paste, alpha = box(64)
+    base, _, alpha = box(64)
     rows, columns = np.mgrid[:64, :64] / 64
     bump = np.exp(-((rows - 0.5) ** 2 + (columns - 0.5) ** 2) / 0.005).astype(np.float32)[:, :, None]
     flat = np.full_like(base, 0.4)

@@ -17,7 +17,8 @@ layers = st.builds(
     st.tuples(number, number), number, st.text(max_size=5), table, table, number, whole,
 )  # fmt: skip
 scenes = st.builds(
-    Scene, st.tuples(whole, whole), st.text(max_size=9), st.tuples(*[whole] * 4), st.tuples(st.booleans(), st.booleans()),
+    Scene, st.tuples(whole, whole), st.text(max_size=9), st.tuples(*[whole] * 4),
+    st.tuples(st.booleans(), st.booleans()),
     st.lists(layers, max_size=3).map(tuple), table, table,
     st.lists(st.fixed_dictionaries({"label": st.text(max_size=3)}), max_size=2).map(tuple),
 )  # fmt: skip

@@ -109,9 +109,8 @@ class Laying:
     def _across(self, row: int, scale: float) -> float | None:
         """The scale of a segment that is cut off: where both ends are, it reaches across; None where it cannot."""
         left, top, right, low = self.shapes.sides[row]
-        asked = [(s - 0.5) / n for s, n, both in (
-            (self.size[1], self.shapes.width[row], left and right), (self.size[0], self.shapes.height[row], top and low),
-        ) if both]  # fmt: skip
+        across = [(self.size[1] - 0.5) / self.shapes.width[row]] if left and right else []
+        asked = across + ([(self.size[0] - 0.5) / self.shapes.height[row]] if top and low else [])
         if not asked:
             return scale
         fits = max(asked) / min(asked) < _STRETCH and self.zoom[0] <= asked[0] <= self.zoom[1]
