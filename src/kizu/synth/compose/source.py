@@ -83,7 +83,7 @@ class Composition:
 
     def _again(self, made: Sample) -> Scene:
         """The scene of a composed picture, with the light and the blends of this composition."""
-        if "scene" not in made.meta:
+        if not _keeps_scene(made):
             raise DataError(f"{made.id}: it keeps no scene, so it cannot be drawn again; name what kizu compose made")
         scene = Scene.from_json(made.meta["scene"])
         unknown = {layer.label for layer in scene.layers} - {*self.names}
@@ -165,9 +165,14 @@ class Composition:
         return Dataset(self, self.names, info)
 
 
+def _keeps_scene(sample: Sample) -> bool:
+    """Pictures drawn by formula have a scene of another kind."""
+    return isinstance(sample.meta.get("scene"), dict)
+
+
 def check_scenes(data: Dataset) -> Dataset:
     """A data set of composed pictures. Raises KizuError where its first one keeps no scene."""
-    if not len(data) or "scene" not in data[0].meta:
+    if not len(data) or not _keeps_scene(data[0]):
         raise KizuError("--scenes: its pictures keep no scenes; name a data set of shards that kizu compose made")
     return data
 
