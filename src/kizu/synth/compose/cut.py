@@ -14,6 +14,7 @@ from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.synth.compose import kinds as kind_rules
 from kizu.synth.compose import matte, quality
+from kizu.synth.compose.plain import distance, is_plain
 from kizu.synth.compose.segment import DEFECT, Segment
 from kizu.synth.contrast import contrasts
 
@@ -92,6 +93,7 @@ class Picture:
                     self.chosen.append(i)
         self._contrasts: np.ndarray | None = None
         self._grey: np.ndarray | None = None
+        self._unlike: tuple[np.ndarray | None] | None = None  # the background has been looked at, and what was found
         self._noise = 0.0
 
     def name(self, i: int) -> str:
@@ -105,7 +107,11 @@ class Picture:
     def kind(self, i: int) -> str:
         """``object`` or ``defect``."""
         kind = self.kinds[self.label(i)]
-        return kind_rules.of_instance(self.image, self.found, i) if kind == kind_rules.AUTO else kind
+        if kind != kind_rules.AUTO:
+            return kind
+        if self._unlike is None:
+            self._unlike = (distance(self.image) > 1 if is_plain(self.image) else None,)
+        return kind_rules.of_instance(self.found, i, self._unlike[0])
 
     def window(self, i: int) -> tuple[int, int, int, int]:
         """XYXY of what is cut: the box of the mask and its margin, as far as the picture reaches."""

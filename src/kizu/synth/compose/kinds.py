@@ -11,13 +11,13 @@ import numpy as np
 from kizu.core.errors import KizuError
 from kizu.core.instances import Instances
 from kizu.lexicon import Lexicon
-from kizu.synth.compose.plain import distance, is_plain
 from kizu.synth.compose.segment import DEFECT, OBJECT
 
 AUTO = "auto"
 INSIDE = 0.9  # of an instance's pixels lie in another one,
 LARGER = 4.0  # which is so many times as large
-_RING = 3  # pixels around an instance that tell what it lies on
+_GAP = 0.2  # of the root of its area, at least 2 pixels: so far from an instance (its edge may be soft) begins the ring
+_RING = 3  # pixels wide that tells what it lies on
 
 
 @cache
@@ -53,7 +53,7 @@ def of_classes(
     return out | kinds
 
 
-def of_instance(image: np.ndarray, found: Instances, i: int) -> str:
+def of_instance(found: Instances, i: int, unlike: np.ndarray | None = None) -> str:
     """The kind of one instance whose class does not tell.
 
     A defect, where it has a parent or lies inside another instance (nine tenths of it, and that one is four times as
@@ -61,8 +61,8 @@ def of_instance(image: np.ndarray, found: Instances, i: int) -> str:
     on a product then. Else an object.
 
     Args:
-        image: uint8 (H, W, 3).
-        found: with masks of that frame.
+        found: with masks.
+        unlike: bool (H, W), what differs from the background; None where there is no plain one.
     """
     if found.parents[i] >= 0:
         return DEFECT
@@ -73,20 +73,15 @@ def of_instance(image: np.ndarray, found: Instances, i: int) -> str:
         shared = np.maximum(shared, masks[i].intersection(amodal)[0] / max(masks.area[i], 1))
     if ((shared >= INSIDE) & (np.maximum(amodal.area, masks.area) >= LARGER * masks.area[i])).any():
         return DEFECT
-    if not is_plain(image):
+    if unlike is None:
         return OBJECT
-    height, width = image.shape[:2]
-    x0, y0, x1, y1 = masks.boxes[i].tolist()
-    x0, y0, x1, y1 = (
-        max(x0 - _RING - 1, 0),
-        max(y0 - _RING - 1, 0),
-        min(x1 + _RING + 1, width),
-        min(y1 + _RING + 1, height),
-    )
+    gap = max(2, round(_GAP * float(np.sqrt(masks.area[i]))))
+    reach = gap + _RING
     mask, (x, y) = masks.crop(i)
-    own = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    own[y - y0 : y - y0 + mask.shape[0], x - x0 : x - x0 + mask.shape[1]] = mask
-    near, far = (cv2.dilate(own, np.ones((2 * r + 1, 2 * r + 1), np.uint8)) for r in (1, 1 + _RING))
-    ring = (far > near) & True
-    away = distance(image)[y0:y1, x0:x1] > 1
-    return DEFECT if ring.any() and away[ring].mean() > 0.5 else OBJECT
+    own = np.pad(mask.view(np.uint8), reach)
+    near, far = (cv2.dilate(own, np.ones((2 * r + 1, 2 * r + 1), np.uint8)) for r in (gap, reach))
+    height, width = unlike.shape
+    top, left = max(reach - y, 0), max(reach - x, 0)  # of the ring, what lies in the picture
+    ring = (far > near)[top : height - y + reach, left : width - x + reach]
+    beside = unlike[y - reach + top :, x - reach + left :][: ring.shape[0], : ring.shape[1]][ring]
+    return DEFECT if len(beside) and beside.mean() > 0.5 else OBJECT

@@ -22,6 +22,7 @@ HIDDEN = 0.02  # of the whole, from which something that lies over it has taken 
 GRID = 8  # cells a side of the shading field
 _DARK = 1e-3  # linear light, below which a logarithm tells nothing
 _STRUCTURE = 3.0  # gradients whose energy is so many times that of noise tell how sharp they are
+_SMOOTH = 1.0  # pixels: without a blur, noise would hide how soft an edge is
 _GROW = 2  # pixels: edges are seen from both sides
 
 
@@ -66,7 +67,8 @@ def focus(grey: np.ndarray, mask: np.ndarray, noise: float) -> dict[str, Any]:
     ``mean(L^2) / (20 s^2)``, 1 where there is nothing but noise. Softness is the deviation, in pixels, of the Gaussian
     blur that would make edges so soft: across a step of height A blurred by s the energies of the gradient and of the
     Laplacian are ``A^2 / (2 s sqrt(pi))`` and ``A^2 / (4 s^3 sqrt(pi))``, so ``s = sqrt(G / (2 L))``, both without the
-    share of noise; None where gradients do not stand out from noise.
+    share of noise and after a blur of one pixel, which is taken off again. None where gradients do not stand out from
+    noise.
 
     Args:
         grey: float32 (h, w), grey levels.
@@ -76,15 +78,29 @@ def focus(grey: np.ndarray, mask: np.ndarray, noise: float) -> dict[str, Any]:
     square = np.ones((2 * _GROW + 1, 2 * _GROW + 1), np.uint8)
     seen = cv2.dilate(mask.view(np.uint8), square) > 0
     curved = cv2.Laplacian(grey, cv2.CV_32F, borderType=cv2.BORDER_REFLECT_101)[seen]
-    half = np.float32([[-0.5, 0, 0.5]])
-    across = cv2.filter2D(grey, cv2.CV_32F, half, borderType=cv2.BORDER_REFLECT_101)[seen]
-    down = cv2.filter2D(grey, cv2.CV_32F, half.T, borderType=cv2.BORDER_REFLECT_101)[seen]
-    energy, slope = float(np.mean(curved**2)), float(np.mean(across**2 + down**2))
+    energy = float(np.mean(curved**2))
+    slope, bend = (float(np.mean(values[seen])) for values in _energies(grey))
     softness = None
-    if slope > (1 + _STRUCTURE) * noise**2:
-        softness = float(np.sqrt((slope - noise**2) / (2 * max(energy - 20 * noise**2, 1e-3 * slope))))
-        softness = round(min(softness, 99.0), 3)
+    if slope > (1 + _STRUCTURE) * _NOISE_SLOPE * noise**2:
+        rest = max(bend - _NOISE_BEND * noise**2, 1e-4 * slope)
+        softness = float(np.sqrt(max((slope - _NOISE_SLOPE * noise**2) / (2 * rest) - _SMOOTH**2, 0.0)))
+        softness = round(softness, 3)
     return {"sharpness": round(energy / (20 * noise**2), 3), "softness": softness}
+
+
+def _energies(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squared gradient and squared Laplacian of a picture that is blurred by a pixel, float32 (h, w)."""
+    soft = cv2.GaussianBlur(grey, (0, 0), _SMOOTH, borderType=cv2.BORDER_REFLECT_101)
+    half = np.float32([[-0.5, 0, 0.5]])
+    across = cv2.filter2D(soft, cv2.CV_32F, half, borderType=cv2.BORDER_REFLECT_101)
+    down = cv2.filter2D(soft, cv2.CV_32F, half.T, borderType=cv2.BORDER_REFLECT_101)
+    return across**2 + down**2, cv2.Laplacian(soft, cv2.CV_32F, borderType=cv2.BORDER_REFLECT_101) ** 2
+
+
+# Of white noise of deviation 1: the sum of squares of a filter's answer to a single pixel.
+_POINT = np.zeros((31, 31), np.float32)
+_POINT[15, 15] = 1
+_NOISE_SLOPE, _NOISE_BEND = (float(values.sum()) for values in _energies(_POINT))
 
 
 def flags(
