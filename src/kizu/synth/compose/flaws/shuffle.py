@@ -19,8 +19,10 @@ def shuffle(ground: Ground, at: tuple[float, float], area: float, random: np.ran
     if min(mask.shape) < 2 or not mask.any():
         return None
     look = shuffled(spot.light, int(random.integers(_TILES[0], _TILES[1] + 1)), random)
-    gain = np.float32(np.exp(0.5 * spot.swing(0.05, 0.25, random)))
-    soft = spot.soft(mask, width * random.uniform(1.0, 3.0)) * np.float32(random.uniform(0.5, 1.0))
+    gain = np.float32(np.exp(spot.swing(0.03, 0.2, random)))
+    soft = spot.soft(mask, min(width * random.uniform(1.0, 3.0), max(0.1 * np.sqrt(area), 0.5))) * np.float32(
+        random.uniform(0.6, 1.0)
+    )
     return spot.lay(look * gain, soft, mask, area, 1.0, random)
 
 
