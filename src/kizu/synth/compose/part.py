@@ -11,8 +11,9 @@ _SIDE = 128  # pixels of the longer side on which the part is looked for
 _COLOUR = 10.0  # L*a*b* distance up to which a pixel may belong to an even background
 _EVEN = 3.0  # largest mean distance within it
 _RING = 0.2  # share of the frame's border that a background takes at least
-_SHARES = (0.03, 0.92)  # of the frame, that a background takes
+_SHARES = (0.03, 0.85)  # of the frame, that a background takes: what is smaller may be a flaw of a surface
 _SHARP = 10.0  # L*a*b* step over its edge
+_RAGGED = 0.2  # pixels that smoothing changes, by those of the outline: stains are ragged, parts are not
 
 
 def part_mask(image: np.ndarray) -> np.ndarray:
@@ -60,6 +61,9 @@ def _part(lab: np.ndarray) -> np.ndarray | None:
     edge = cv2.dilate(part.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~part
     inner = part & ~cv2.erode(part.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1).astype(bool)
     if not edge.any() or not inner.any():
+        return None
+    smooth = cv2.medianBlur(part.astype(np.uint8), 5) > 0
+    if np.count_nonzero(smooth != part) > _RAGGED * np.count_nonzero(edge):
         return None
     step = np.linalg.norm(np.median(lab[inner], 0) - np.median(lab[edge], 0))
     return part if step >= _SHARP else None

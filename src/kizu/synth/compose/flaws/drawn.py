@@ -50,7 +50,7 @@ def drawn(
     """A defect of a type of the lexicon: the first mark that its drawing function makes, about as large as asked for.
 
     Heights become a ratio image in the picture's own light, gains multiply, and other matter takes its brightness from
-    the picture's range. Types that change the outline of a part (a chip, a burr) have no place here.
+    the picture's range. Types that need the outline of a part (a burr) have no place here.
 
     Args:
         type: None: one of ``TYPES``.
@@ -66,6 +66,9 @@ def drawn(
     recipe = lexicon()[type].recipe
     if recipe.draw not in DRAW:
         raise KizuError(f"lexicon type {type!r} is not drawn on surfaces; take one of {', '.join(TYPES)}")
+    height, width = ground.light.shape[:2]
+    if not (0 <= at[0] < width and 0 <= at[1] < height):
+        return None
     surface = _surface(ground, at)
     mark = _mark(ground, at, area, recipe, surface, random)
     if mark is None:
@@ -99,8 +102,6 @@ def _mark(
     """The first mark of the recipe, where it changes the surface and nothing but that."""
     size = ground.light.shape[:2]
     x, y = int(np.floor(at[0])), int(np.floor(at[1]))
-    if not (0 <= x < size[1] and 0 <= y < size[0]):
-        return None
     place = Cover(x, y, np.ones((1, 1), np.float32))
     site = Site(size, surface, place, None, min(size) / 512, float(np.sqrt(area)))
     marks = draw_marks(recipe.draw, site, random, recipe.ranges)

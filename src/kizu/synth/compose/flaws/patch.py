@@ -37,7 +37,15 @@ def patch(ground: Ground, at: tuple[float, float], area: float, random: np.rando
             best, most = piece, different
     mixed = bool(random.uniform() < _MIXED)
     look = np.square(np.clip(join(own, best, mixed), 0, 1))
-    return spot.lay(look, spot.soft(mask, width * random.uniform(0.8, 2.0)), mask, area, _KEPT, random, mixed=mixed)
+    return spot.lay(
+        look,
+        spot.soft(mask, min(width * random.uniform(0.8, 2.0), max(0.1 * np.sqrt(area), 0.5))),
+        mask,
+        area,
+        _KEPT,
+        random,
+        mixed=mixed,
+    )
 
 
 def _piece(source: np.ndarray, spot: Spot, zoom: float, random: np.random.Generator) -> np.ndarray:

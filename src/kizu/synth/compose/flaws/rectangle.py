@@ -7,8 +7,10 @@ import numpy as np
 
 from kizu.synth.compose.flaws.spot import Spot, near
 from kizu.synth.compose.ground import Change, Ground
+from kizu.synth.formula.noise import fractal
 
 _MARGIN = 5
+_TORN = 0.2  # deviation of the outline, in units of the shorter side
 _OPACITY = (0.45, 1.0)
 _KEPT = 0.85  # of the noise, where a piece was turned: reading between pixels smooths it
 
@@ -33,7 +35,10 @@ def pasted(
     if not spot.light.size:
         return None
     blur = spot.blur()
-    alpha = spot.cut(np.clip(_rectangle(shape, length, width, angle) / (2 * blur) + np.float32(0.5), 0, 1))
+    # A straight outline is the mark of scissors: most have a torn one.
+    torn = np.float32(random.uniform(0, _TORN) * min(length, width))
+    outline = _rectangle(shape, length, width, angle) + torn * fractal(shape, max(min(length, width), 3.0), random)
+    alpha = spot.cut(np.clip(outline / (2 * blur) + np.float32(0.5), 0, 1))
     planned = alpha >= 0.5
     # The piece is read at the same turn: its lines lie the other way.
     h, w = alpha.shape

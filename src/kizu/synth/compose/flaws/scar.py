@@ -9,7 +9,7 @@ from kizu.synth.compose.flaws.registry import flaw
 from kizu.synth.compose.ground import Change, Ground
 from kizu.synth.formula import chance
 
-_LEAST_ASPECT = 2.0
+_LEAST_ASPECT = 3.0
 
 
 @flaw

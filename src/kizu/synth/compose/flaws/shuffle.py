@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from kizu.synth.compose.flaws.registry import flaw
@@ -18,17 +19,21 @@ def shuffle(ground: Ground, at: tuple[float, float], area: float, random: np.ran
     spot, mask, width = region(ground, at, area, random)
     if min(mask.shape) < 2 or not mask.any():
         return None
-    look = shuffled(spot.light, int(random.integers(_TILES[0], _TILES[1] + 1)), random)
-    gain = np.float32(np.exp(0.5 * spot.swing(0.05, 0.25, random)))
-    soft = spot.soft(mask, width * random.uniform(1.0, 3.0)) * np.float32(random.uniform(0.5, 1.0))
+    tiles = int(random.integers(_TILES[0], _TILES[1] + 1))
+    look = shuffled(spot.light, tiles, random)
+    # The optics blur the seams, too.
+    seam = _seams(mask.shape, tiles)
+    look[seam] = cv2.GaussianBlur(look, (0, 0), width, borderType=cv2.BORDER_REPLICATE)[seam]
+    gain = np.float32(np.exp(spot.swing(0.03, 0.2, random)))
+    soft = spot.soft(mask, min(width * random.uniform(1.0, 3.0), max(0.1 * np.sqrt(area), 0.5))) * np.float32(
+        random.uniform(0.6, 1.0)
+    )
     return spot.lay(look * gain, soft, mask, area, 1.0, random)
 
 
 def shuffled(light: np.ndarray, tiles: int, random: np.random.Generator) -> np.ndarray:
     """An image (h, w, C) with its tiles in another order, and some of them mirrored; what is left over stays."""
-    height, width = light.shape[:2]
-    rows, columns = (max(min(tiles, n // _SMALLEST), 1) for n in (height, width))
-    h, w = height // rows, width // columns
+    rows, columns, h, w = _grid(light.shape[:2], tiles)
     out = light.copy()
     order = random.permutation(rows * columns)
     flips = random.integers(2, size=(rows * columns, 2))
@@ -37,3 +42,18 @@ def shuffled(light: np.ndarray, tiles: int, random: np.random.Generator) -> np.n
         tile = light[p * h : (p + 1) * h, q * w : (q + 1) * w]
         out[i * h : (i + 1) * h, j * w : (j + 1) * w] = tile[:: -1 if flips[k, 0] else 1, :: -1 if flips[k, 1] else 1]
     return out
+
+
+def _grid(shape: tuple[int, int], tiles: int) -> tuple[int, int, int, int]:
+    """Rows and columns of tiles, and height and width of one."""
+    rows, columns = (max(min(tiles, n // _SMALLEST), 1) for n in shape)
+    return rows, columns, shape[0] // rows, shape[1] // columns
+
+
+def _seams(shape: tuple[int, int], tiles: int) -> np.ndarray:
+    """bool (h, w): the pixels on both sides of a border of tiles."""
+    rows, columns, h, w = _grid(shape, tiles)
+    y, x = np.arange(shape[0]), np.arange(shape[1])
+    down = (np.minimum(y % h, (-y - 1) % h) < 1) & (y < rows * h + 1)
+    across = (np.minimum(x % w, (-x - 1) % w) < 1) & (x < columns * w + 1)
+    return down[:, None] | across[None]
