@@ -35,7 +35,7 @@ def test_nothing_is_lost(rich, tmp_path, name):
     assert_identical(rich, again)
 
 
-@pytest.mark.parametrize("name", [*WRITERS, "mvtec"])
+@pytest.mark.parametrize("name", [*WRITERS, "mvtec", "panoptic"])
 def test_written_twice_the_bytes_are_the_same(small, tmp_path, name):
     for part in ("one", "two"):
         small.write(tmp_path / part, name)
@@ -63,6 +63,11 @@ def test_written_twice_the_bytes_are_the_same(small, tmp_path, name):
         ("mvtec", "several classes"),
         ("mvtec", "groups"),
         ("mvtec", "without a mask"),
+        ("panoptic", "scores"),
+        ("panoptic", "links"),
+        ("panoptic", "attributes"),
+        ("panoptic", "without a mask"),
+        ("panoptic", "2 instances without a pixel"),
     ],
 )
 def test_losses_are_told(rich, tmp_path, name, word):
@@ -137,7 +142,7 @@ def test_arrays_in_memory_are_written_as_png(small, tmp_path, name):
 def test_every_format_says_what_it_is():
     assert next(iter(formats())) == "shards"
     assert list(formats())[-1] == "images"
-    assert {"coco", "yolo", "voc", "mvtec", "labelme", "masks"} < set(formats())
+    assert {"coco", "panoptic", "yolo", "voc", "mvtec", "labelme", "masks"} < set(formats())
 
 
 @pytest.mark.parametrize("junk", ["empty", "file", "binary", "nested"])

@@ -13,7 +13,7 @@ What has no place in ``Instances`` is kept for the way back: ``sample.meta["coco
 fields of the image record stand beside it; ``instances.attributes`` holds ``coco_id`` (annotation id), ``iscrowd``,
 ``area`` where it is not the mask's, and every further field (lists and records as JSON text under ``json:NAME``);
 ``dataset.info["coco_categories"]`` holds the category records in label order. Polygons become pixel masks as
-pycocotools draws them, and are written as run-length code.
+pycocotools draws them, and are written as run-length code. Hidden parts are read in the ways of Kizu, KINS and COCOA.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
+from kizu.formats.common.coco_amodal import plain
 from kizu.formats.common.coco_find import find, image_folders, probe
 from kizu.formats.common.coco_out import areas_of, is_json, whole_or_text, write
 from kizu.formats.common.entries import Entries
@@ -176,7 +177,7 @@ def _entries(k: int, file: _File, table: dict, problems: list[Fault]) -> list[_E
             continue
         of_image[annotation["image_id"]].append(annotation)
         file.scores |= score_of(annotation.get("score")) is not None
-        file.masks |= bool(annotation.get("segmentation"))
+        file.masks |= bool(annotation.get("segmentation") or annotation.get("i_segm"))
         id = whole_or_text(annotation.get("id"))
         if id is not None and id in seen:
             stray(f"id {id!r} stands twice", "number the annotations anew", f"annotations[{i}]", "id", "duplicate id")
@@ -189,7 +190,7 @@ def _entries(k: int, file: _File, table: dict, problems: list[Fault]) -> list[_E
         id, name = whole_or_text(record.get("id")), record.get("file_name")
         named = isinstance(name, str) and bool(tidy(name)) and printable(name) == name
         entry = _Entry(
-            k, record, tidy(name) if named else f"images[{i}]", of_image.pop(id, []) if id is not None else []
+            k, record, tidy(name) if named else f"images[{i}]", plain(of_image.pop(id, []) if id is not None else [])
         )
 
         def fault(what: str, remedy: str, field: str, kind: str = "broken record", i=i) -> Fault:

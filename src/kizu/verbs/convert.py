@@ -32,7 +32,7 @@ def convert(
     Args:
         src: Data set: a folder or an annotation file of any known format.
         dst: New or empty folder.
-        to: Format to write: coco, yolo, voc, masks, mvtec, labelme or shards.
+        to: Format to write: coco, panoptic, yolo, voc, masks, mvtec, labelme or shards.
         split: Convert only this split, e.g. train; by default all.
         source: Format of SRC, where its folder does not tell it.
         strict: Stop at the first image or annotation that cannot be used, instead of listing it in DST/skipped.jsonl.

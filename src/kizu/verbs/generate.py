@@ -46,7 +46,7 @@ def generate(
         set: another value for a key of the preset, e.g. --set scene.clean=0.5; may be given again.
         types: TOML files of your own defect types (see docs/lexicon.md), drawn beside those of the preset.
         like: a labelled data set, or a folder of good pictures, that the made ones are to resemble.
-        to: format to write: shards, coco, yolo, voc, masks, mvtec or labelme.
+        to: format to write: shards, coco, panoptic, yolo, voc, masks, mvtec or labelme.
         workers: processes that draw; 0 = one a core.
         engine: pool (this machine) or ray (a cluster, whose machines all see the folder OUT).
         sheet: make the contact sheet.

@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 
 from kizu.core.dataset import Dataset
-from kizu.core.errors import DataError
+from kizu.core.errors import DataError, KizuError
 from kizu.core.files import atomic_path
 from kizu.core.instances import Instances
 from kizu.core.sample import Sample
+from kizu.formats.common.coco_amodal import STYLES, differing, styled
 from kizu.formats.common.output import ImageWriter, Losses, output_folder
 from kizu.formats.common.things import HAS_MASK, with_masks
 from kizu.formats.common.trees import printable
+
+_COCOA_AREAS = "{n} areas that were given were left out: {title} has the area of the whole mask there."
 
 
 def whole_or_text(value: Any) -> Any:
@@ -49,25 +52,29 @@ def areas_of(found: Instances) -> list[float]:
     return np.where(with_masks(found), found.masks.area.astype(np.float64), boxes).tolist()
 
 
-def write(dataset: Dataset, path: Path, images: bool = True) -> list[str]:
+def write(dataset: Dataset, path: Path, images: bool = True, amodal: str = "kizu") -> list[str]:
     """Write ``instances.json`` and, byte for byte, the images.
 
     Args:
         path: a new or empty folder; or, to write annotations alone, a ``.json`` file (any folder with no images).
         images: copy the images into ``images/``.
+        amodal: how hidden parts are written: ``kizu``, ``kins`` or ``cocoa``, see ``coco_amodal``; all are read.
 
     Raises:
-        DataError: an image or its labels cannot be read. KizuError: the place is taken, or the file system refuses.
+        DataError: an image or its labels cannot be read.
+        KizuError: the place is taken, the file system refuses, or an unknown way to write hidden parts.
     """
+    if amodal not in STYLES:
+        raise KizuError(f"unknown way {amodal!r} to write hidden parts; known are {', '.join(STYLES)}")
     path = Path(path)
     alone = path.suffix.lower() == ".json"
     if alone or not images:
-        return _write_json(dataset, path if alone else path / "instances.json", None)
+        return _write_json(dataset, path if alone else path / "instances.json", None, amodal)
     with output_folder(path) as folder:
-        return _write_json(dataset, folder / "instances.json", ImageWriter(folder / "images"))
+        return _write_json(dataset, folder / "instances.json", ImageWriter(folder / "images"), amodal)
 
 
-def _write_json(dataset: Dataset, path: Path, images: ImageWriter | None) -> list[str]:
+def _write_json(dataset: Dataset, path: Path, images: ImageWriter | None, style: str) -> list[str]:
     keeps = (
         "scores",
         "amodal",
@@ -83,33 +90,39 @@ def _write_json(dataset: Dataset, path: Path, images: ImageWriter | None) -> lis
     )
     losses = Losses("COCO", keeps)
     keep_images, keep_annotations = _keepable(dataset, losses)
-    categories = _category_records(dataset, losses)
+    categories = category_records(dataset, losses)
     namer = images or ImageWriter(path.parent)
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
         # Annotations wait in a second file, so that each sample is made once and none is held.
         with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n", dir=temporary.parent) as waiting:
-            out.write('{"info": ' + _dump(_header(dataset)) + ",\n")
+            out.write('{"info": ' + dump(header(dataset)) + ",\n")
             if dataset.info.get("coco_licenses"):
-                out.write('"licenses": ' + _dump(dataset.info["coco_licenses"]) + ",\n")
+                out.write('"licenses": ' + dump(dataset.info["coco_licenses"]) + ",\n")
             out.write('"images": [')
             next_id, between = 1, "\n"
             for k, sample in enumerate(dataset):
                 losses.see(sample)
                 name = namer.name(sample) if images is None else namer.write(sample)
                 id = sample.meta["coco_id"] if keep_images else k + 1
-                out.write((",\n" if k else "\n") + _dump(_image_record(sample, id, name)))
-                for record in _annotation_records(sample.instances, id, categories, next_id, keep_annotations):
-                    waiting.write(between + _dump(record))
+                out.write((",\n" if k else "\n") + dump(image_record(sample, id, name)))
+                found = sample.instances
+                if style == "cocoa":
+                    for key, count in differing(found, with_masks(found)).items():
+                        losses.add(key, count, _COCOA_AREAS if key == "areas" else None)
+                records = list(_annotation_records(found, id, categories, next_id, keep_annotations))
+                for record in styled(records, found, style):
+                    waiting.write(between + dump(record))
                     between = ",\n"
                     next_id += 1
             out.write('\n],\n"annotations": [')
             waiting.seek(0)
             shutil.copyfileobj(waiting, out)
-        out.write('\n],\n"categories": [\n' + ",\n".join(_dump(record) for record in categories) + "\n]}\n")
+        out.write('\n],\n"categories": [\n' + ",\n".join(dump(record) for record in categories) + "\n]}\n")
     return losses.sentences()
 
 
-def _dump(value: Any) -> str:
+def dump(value: Any) -> str:
+    """A value as strict JSON in one line. Raises DataError where it has no place in JSON."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         return text if printable(text) == text else json.dumps(value, allow_nan=False)
@@ -145,7 +158,7 @@ def _all_own(ids: list) -> bool:
     return None not in ids and len(set(ids)) == len(ids)
 
 
-def _category_records(dataset: Dataset, losses: Losses) -> list[dict]:
+def category_records(dataset: Dataset, losses: Losses) -> list[dict]:
     """The category records in label order; files of several splits may use one id for two classes."""
     known = dataset.info.get("coco_categories")
     known = [r for r in known if isinstance(r, dict)] if isinstance(known, list) else []
@@ -165,12 +178,14 @@ def _category_records(dataset: Dataset, losses: Losses) -> list[dict]:
     return out
 
 
-def _header(dataset: Dataset) -> dict:
+def header(dataset: Dataset) -> dict:
+    """COCO's ``info``; what Kizu knows of the data set stands under ``kizu``."""
     own = {k: v for k, v in dataset.info.items() if k not in ("coco_categories", "coco_info", "coco_licenses")}
     return dict(dataset.info.get("coco_info") or {}) | ({"kizu": own} if own else {})
 
 
-def _image_record(sample: Sample, id: Any, name: str) -> dict:
+def image_record(sample: Sample, id: Any, name: str) -> dict:
+    """The record of an image: COCO's fields, and what else is known of the sample."""
     height, width = sample.size
     record = {"id": id, "file_name": name, "width": width, "height": height}
     record |= {k: v for k, v in sample.meta.items() if k != "coco_id" and k not in record}
