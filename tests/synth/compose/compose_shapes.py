@@ -24,7 +24,7 @@ def shapes_of(masks, labels=None, names=("a", "b", "c"), defect=False, mm=np.nan
         turn.append(float(orientations(one)[0]))
     return Shapes(
         names, labels, np.array([m.shape[1] for m in masks]), np.array([m.shape[0] for m in masks]),
-        np.array([m.sum() for m in masks]), np.tile(frame, (len(masks), 1)), np.zeros((len(masks), 2), int),
+        np.array([m.sum() for m in masks]), np.tile(frame, (len(masks), 1)), np.ones((len(masks), 2), int),
         np.array(turn), np.array(long), np.full(len(masks), defect), np.broadcast_to(np.asarray(mm, float), len(masks)),
         masks.__getitem__,
     )  # fmt: skip

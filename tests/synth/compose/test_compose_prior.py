@@ -226,12 +226,35 @@ def test_defects_stay_on_the_part(prior, with_prior, shape):
 
 def test_without_a_prior_defects_lie_where_they_were_cut():
     shapes = bank(frame=(60, 80))
-    shapes.corner[:] = [60, 10]  # right of the middle, above it
+    shapes.corner[:] = [50, 10]  # right of the middle, above it
     laid = [p for seed in range(60) for p in lay("inplace", shapes, None, seed, shared=0.0, least=1, most=1)]
     middles = [[p.x + p.mask.shape[1] / 2, p.y + p.mask.shape[0] / 2] for p in pieces_of(shapes, laid, SIZE)]
-    expected = [(60 + np.mean(shapes.width) / 2) * 2, (10 + np.mean(shapes.height) / 2) * 2]
+    expected = [(50 + np.mean(shapes.width) / 2) * 2, (10 + np.mean(shapes.height) / 2) * 2]
     assert len(laid) > 50
     np.testing.assert_allclose(np.mean(middles, 0), expected, atol=8)
+
+
+@pytest.mark.parametrize("corner, side", [((0, 40), 0), ((40, 0), 1), ((85, 40), 2), ((40, 95), 3)])
+def test_what_a_border_cut_lies_on_that_border(prior, corner, side):
+    """On the left, above, on the right, below; a bar would be turned elsewhere."""
+    shapes = shapes_of([np.ones((5, 15), bool)], [1], defect=True)
+    shapes.corner[:] = corner
+    assert shapes.cut.tolist() == [[k == side for k in range(4)]]
+    laid = [p for seed in range(20) for p in lay("inplace", shapes, prior, seed, inside=1.0)]
+    assert len(laid) > 3
+    for piece in pieces_of(shapes, laid, SIZE):
+        height, width = piece.mask.shape
+        assert [piece.x, piece.y, piece.x + width, piece.y + height][side] == [0, 0, 160, 120][side]
+        assert width > height and np.count_nonzero(piece.mask) == piece.pixels
+
+
+@pytest.mark.parametrize(
+    "part", [np.ones(SIZE, bool), np.hstack([np.ones((120, 150), bool), np.zeros((120, 10), bool)])]
+)
+def test_what_no_place_explains_is_left_in_the_bank(prior, part):
+    shapes = shapes_of([np.ones((5, 28), bool), np.ones((5, 26), bool)], [1, 1], defect=True, frame=(40, 28))
+    shapes.corner[0] = [0, 20]  # from side to side of its picture
+    assert {p.row for seed in range(40) for p in lay("inplace", shapes, prior, seed, part)} == {1}
 
 
 def test_what_is_too_large_for_its_part_comes_smaller():

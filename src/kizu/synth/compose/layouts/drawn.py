@@ -61,17 +61,20 @@ class Laying:
     def put(self, wish: Wish, rows: np.ndarray, turn: float, random: np.random.Generator) -> bool:
         """Put a thing down at the first place that suits; False where none did.
 
-        What finds no place tries again smaller: on a small part, that is better than none.
+        What finds no place tries again smaller: on a small part, that is better than none. A segment that the border
+        of its picture cut straight goes to that border of the frame, as it was; nowhere else would it look whole.
 
         Args:
             rows: that it may be taken from.
             turn: radians, added to the turn that its direction asks for.
         """
+        rows = self._presentable(rows)
         limits = [self.allowed(wish.name, name) for name, _ in self._pieces]
         for smaller in _SMALLER:
             row, scale = self._choose(wish.side * smaller, rows, random)
-            own = turn
-            if wish.direction is not None and self.shapes.elongation[row] >= _LONG:
+            cut = self.shapes.cut[row] if self.region.full else np.zeros(4, bool)
+            own = 0.0 if cut.any() else turn
+            if not cut.any() and wish.direction is not None and self.shapes.elongation[row] >= _LONG:
                 own += wish.direction - float(self.shapes.orientation[row])
                 own = (own + math.pi / 2) % math.pi - math.pi / 2  # half a turn gives the same direction
             mask = self.shapes.mask(row)
@@ -82,6 +85,9 @@ class Laying:
                 continue
             for _ in range(self.tries):
                 x, y = (round(v) for v in wish.place())  # whole steps: the shape stays as it is
+                if cut.any():
+                    x = self._to_border(x, left + tight.x, tight.mask.shape[1], self.size[1], cut[0], cut[2])
+                    y = self._to_border(y, top + tight.y, tight.mask.shape[0], self.size[0], cut[1], cut[3])
                 piece = Piece.of_tight(tight.mask, x + left + tight.x, y + top + tight.y, tight.pixels, self.size)
                 if self.region.share(piece) < self.inside:
                     continue
@@ -92,6 +98,20 @@ class Laying:
                 self._pieces.append((wish.name, piece))
                 return True
         return False
+
+    def _presentable(self, rows: np.ndarray) -> np.ndarray:
+        """The rows without a straight cut that no place explains; all where there are no others."""
+        cut = self.shapes.cut[rows]
+        across = (cut[:, 0] & cut[:, 2]) | (cut[:, 1] & cut[:, 3])  # no frame fits both sides
+        kept = rows[~(across if self.region.full else cut.any(1))]
+        return kept if len(kept) else rows
+
+    @staticmethod
+    def _to_border(at: int, offset: int, length: int, frame: int, first: bool, last: bool) -> int:
+        """The place along one axis, moved so that a cut side lies on its border of the frame."""
+        if first:
+            return -offset
+        return frame - length - offset if last else at
 
     def _may_fit(self, tight: Piece) -> bool:
         """Whether a shape is not larger than the part's box, where it must lie on it whole."""

@@ -64,6 +64,13 @@ class Shapes:
         return np.sqrt(np.asarray(self.area, np.float64))
 
     @cached_property
+    def cut(self) -> np.ndarray:
+        """Sides (left, top, right, bottom) at which the picture's border cut a segment straight, bool (N, 4)."""
+        frame, corner = np.reshape(self.frame, (-1, 2)), np.reshape(self.corner, (-1, 2))
+        ends = corner + np.stack([self.width, self.height], axis=1)
+        return np.concatenate([corner <= 0, ends >= frame[:, ::-1]], axis=1)
+
+    @cached_property
     def objects(self) -> np.ndarray:
         """Rows of things that stand on their own; all rows where there is none."""
         return self._those(~np.asarray(self.defect, bool))
