@@ -148,7 +148,9 @@ def test_json_and_back(prior):
     assert prior.habits["a"].place(one) == again.habits["a"].place(two)
 
 
-@pytest.mark.parametrize("change", [{"kizu_prior": 0}, {"habits": {"a": {}}}, {"pairs": [[1]]}, {"habits": []}])
+@pytest.mark.parametrize(
+    "change", [{"kizu_prior": 0}, {"habits": {"a": {}}}, {"pairs": [[1]]}, {"pairs": []}, {"habits": []}]
+)
 def test_a_record_that_is_no_prior(prior, change):
     with pytest.raises(DataError, match="learn it again"):
         Prior.from_json(prior.to_json() | change)
@@ -240,7 +242,7 @@ def test_what_a_border_cut_lies_on_that_border(prior, corner, side):
     shapes = shapes_of([np.ones((5, 15), bool)], [1], defect=True)
     shapes.corner[:] = corner
     assert shapes.cut.tolist() == [[k == side for k in range(4)]]
-    laid = [p for seed in range(20) for p in lay("inplace", shapes, prior, seed, inside=1.0)]
+    laid = [p for seed in range(20) for p in lay("inplace", shapes, prior, seed, shared=0.0)]
     assert len(laid) > 3
     for piece in pieces_of(shapes, laid, SIZE):
         height, width = piece.mask.shape
@@ -255,6 +257,14 @@ def test_what_no_place_explains_is_left_in_the_bank(prior, part):
     shapes = shapes_of([np.ones((5, 28), bool), np.ones((5, 26), bool)], [1, 1], defect=True, frame=(40, 28))
     shapes.corner[0] = [0, 20]  # from side to side of its picture
     assert {p.row for seed in range(40) for p in lay("inplace", shapes, prior, seed, part)} == {1}
+
+
+@pytest.mark.parametrize("shared, rows", [(0.0, {0, 1}), (1.0, {1})])
+def test_what_may_lie_anywhere_was_cut_by_no_border(prior, shared, rows):
+    shapes = shapes_of([np.ones((5, 20), bool), np.ones((5, 20), bool)], [1, 1], defect=True)
+    shapes.corner[0] = [0, 40]
+    laid = [p for seed in range(60) for p in lay("inplace", shapes, prior, seed, shared=shared)]
+    assert {placement.row for placement in laid} == rows
 
 
 def test_what_is_too_large_for_its_part_comes_smaller():

@@ -62,17 +62,19 @@ class Laying:
         """Put a thing down at the first place that suits; False where none did.
 
         What finds no place tries again smaller: on a small part, that is better than none. A segment that the border
-        of its picture cut straight goes to that border of the frame, as it was; nowhere else would it look whole.
+        of its picture cut straight goes to that border of the frame, as it was; nowhere else would it look whole. One
+        that may lie anywhere is taken from those that no border cut.
 
         Args:
             rows: that it may be taken from.
             turn: radians, added to the turn that its direction asks for.
         """
-        rows = self._presentable(rows)
+        bordered = self.region.full and not wish.shared
+        rows = self._presentable(rows, bordered)
         limits = [self.allowed(wish.name, name) for name, _ in self._pieces]
         for smaller in _SMALLER:
             row, scale = self._choose(wish.side * smaller, rows, random)
-            cut = self.shapes.cut[row] if self.region.full else np.zeros(4, bool)
+            cut = self.shapes.cut[row] if bordered else np.zeros(4, bool)
             own = 0.0 if cut.any() else turn
             if not cut.any() and wish.direction is not None and self.shapes.elongation[row] >= _LONG:
                 own += wish.direction - float(self.shapes.orientation[row])
@@ -99,11 +101,15 @@ class Laying:
                 return True
         return False
 
-    def _presentable(self, rows: np.ndarray) -> np.ndarray:
-        """The rows without a straight cut that no place explains; all where there are no others."""
+    def _presentable(self, rows: np.ndarray, bordered: bool) -> np.ndarray:
+        """The rows without a straight cut that no place explains; all where there are no others.
+
+        Args:
+            bordered: the thing may go to a border of the frame.
+        """
         cut = self.shapes.cut[rows]
         across = (cut[:, 0] & cut[:, 2]) | (cut[:, 1] & cut[:, 3])  # no frame fits both sides
-        kept = rows[~(across if self.region.full else cut.any(1))]
+        kept = rows[~(across if bordered else cut.any(1))]
         return kept if len(kept) else rows
 
     @staticmethod
