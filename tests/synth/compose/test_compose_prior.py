@@ -148,7 +148,9 @@ def test_json_and_back(prior):
     assert prior.habits["a"].place(one) == again.habits["a"].place(two)
 
 
-@pytest.mark.parametrize("change", [{"kizu_prior": 0}, {"habits": {"a": {}}}, {"pairs": [[1]]}, {"habits": []}])
+@pytest.mark.parametrize(
+    "change", [{"kizu_prior": 0}, {"habits": {"a": {}}}, {"pairs": [[1]]}, {"pairs": []}, {"habits": []}]
+)
 def test_a_record_that_is_no_prior(prior, change):
     with pytest.raises(DataError, match="learn it again"):
         Prior.from_json(prior.to_json() | change)
@@ -226,12 +228,43 @@ def test_defects_stay_on_the_part(prior, with_prior, shape):
 
 def test_without_a_prior_defects_lie_where_they_were_cut():
     shapes = bank(frame=(60, 80))
-    shapes.corner[:] = [60, 10]  # right of the middle, above it
+    shapes.corner[:] = [50, 10]  # right of the middle, above it
     laid = [p for seed in range(60) for p in lay("inplace", shapes, None, seed, shared=0.0, least=1, most=1)]
     middles = [[p.x + p.mask.shape[1] / 2, p.y + p.mask.shape[0] / 2] for p in pieces_of(shapes, laid, SIZE)]
-    expected = [(60 + np.mean(shapes.width) / 2) * 2, (10 + np.mean(shapes.height) / 2) * 2]
+    expected = [(50 + np.mean(shapes.width) / 2) * 2, (10 + np.mean(shapes.height) / 2) * 2]
     assert len(laid) > 50
     np.testing.assert_allclose(np.mean(middles, 0), expected, atol=8)
+
+
+@pytest.mark.parametrize("corner, side", [((0, 40), 0), ((40, 0), 1), ((85, 40), 2), ((40, 95), 3)])
+def test_what_a_border_cut_lies_on_that_border(prior, corner, side):
+    """On the left, above, on the right, below; a bar would be turned elsewhere."""
+    shapes = shapes_of([np.ones((5, 15), bool)], [1], defect=True)
+    shapes.corner[:] = corner
+    assert shapes.cut.tolist() == [[k == side for k in range(4)]]
+    laid = [p for seed in range(20) for p in lay("inplace", shapes, prior, seed, shared=0.0)]
+    assert len(laid) > 3
+    for piece in pieces_of(shapes, laid, SIZE):
+        height, width = piece.mask.shape
+        assert [piece.x, piece.y, piece.x + width, piece.y + height][side] == [0, 0, 160, 120][side]
+        assert width > height and np.count_nonzero(piece.mask) == piece.pixels
+
+
+@pytest.mark.parametrize(
+    "part", [np.ones(SIZE, bool), np.hstack([np.ones((120, 150), bool), np.zeros((120, 10), bool)])]
+)
+def test_what_no_place_explains_is_left_in_the_bank(prior, part):
+    shapes = shapes_of([np.ones((5, 28), bool), np.ones((5, 26), bool)], [1, 1], defect=True, frame=(40, 28))
+    shapes.corner[0] = [0, 20]  # from side to side of its picture
+    assert {p.row for seed in range(40) for p in lay("inplace", shapes, prior, seed, part)} == {1}
+
+
+@pytest.mark.parametrize("shared, rows", [(0.0, {0, 1}), (1.0, {1})])
+def test_what_may_lie_anywhere_was_cut_by_no_border(prior, shared, rows):
+    shapes = shapes_of([np.ones((5, 20), bool), np.ones((5, 20), bool)], [1, 1], defect=True)
+    shapes.corner[0] = [0, 40]
+    laid = [p for seed in range(60) for p in lay("inplace", shapes, prior, seed, shared=shared)]
+    assert {placement.row for placement in laid} == rows
 
 
 def test_what_is_too_large_for_its_part_comes_smaller():
@@ -291,7 +324,7 @@ def test_what_a_border_cut_off_lies_at_a_border(corner, mask, expected):
     shapes.corner[:] = corner
     found = 0
     for seed in range(20):
-        laid = lay("inplace", shapes, None, seed, np.ones((90, 120), bool))
+        laid = lay("inplace", shapes, None, seed, np.ones((90, 120), bool), shared=0.0)
         for piece in pieces_of(shapes, laid, (90, 120)):
             x1, y1 = piece.x + piece.mask.shape[1], piece.y + piece.mask.shape[0]
             box = {"x": piece.x, "y": piece.y, "right": x1, "low": y1}

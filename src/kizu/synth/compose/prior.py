@@ -151,7 +151,7 @@ class Prior:
         try:
             if record["kizu_prior"] != VERSION:
                 raise DataError(f"a prior of version {record['kizu_prior']}, not {VERSION}; learn it again")
-            return cls(
+            out = cls(
                 int(record["images"]),
                 int(record["empty"]),
                 {str(name): Habit.from_json(habit) for name, habit in record["habits"].items()},
@@ -159,6 +159,9 @@ class Prior:
                 {(a, b): int(count) for a, b, count in record["pairs"]},
                 {(a, b): np.array(counts, float).reshape(_SHARES) for a, b, counts in record["overlaps"]},
             )
+            if {name for names in out.sets for name in names} - set(out.habits) or set(out.overlaps) - set(out.pairs):
+                raise ValueError("classes that nothing is known of")
+            return out
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"not a prior of kizu compose ({error!r}); learn it again") from error
 

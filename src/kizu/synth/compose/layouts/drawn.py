@@ -64,26 +64,28 @@ class Laying:
     def put(self, wish: Wish, rows: np.ndarray, turn: float, random: np.random.Generator) -> bool:
         """Put a thing down at the first place that suits; False where none did.
 
-        What finds no place tries again smaller: on a small part, that is better than none.
+        What finds no place tries again smaller: on a small part, that is better than none. A segment that the border
+        of its picture cut straight goes to that border of the frame, as it was; nowhere else would it look whole. One
+        that may lie anywhere is taken from those that no border cut.
 
         Args:
             rows: that it may be taken from.
             turn: radians, added to the turn that its direction asks for.
         """
+        bordered = self.region.full and not wish.shared
+        rows = self._presentable(rows, bordered)
         limits = [self.allowed(wish.name, name) for name, _ in self._pieces]
         for smaller in _SMALLER:
             row, scale = self._choose(wish.side * smaller, rows, random)
-            own = turn
-            if wish.direction is not None and self.shapes.elongation[row] >= _LONG:
+            cut = self.shapes.cut[row] if bordered else np.zeros(4, bool)
+            own = 0.0 if cut.any() else turn
+            scale = self._across(row, scale) if cut.any() else scale
+            if scale is None:
+                continue
+            if not cut.any() and wish.direction is not None and self.shapes.elongation[row] >= _LONG:
                 own += wish.direction - float(self.shapes.orientation[row])
                 own = (own + math.pi / 2) % math.pi - math.pi / 2  # half a turn gives the same direction
             own = min(max(own, -self.turn), self.turn)
-            cut_off = self.shapes.sides[row]
-            if cut_off.any():
-                # What a picture's border cuts off lies at a border again.
-                own, scale = 0.0, self._across(row, scale)
-                if scale is None:
-                    continue
             mask = self.shapes.mask(row)
             height, width = mask.shape
             shape, left, top = warped(mask, affine_at(width, height, (0.0, 0.0), scale, own))
@@ -92,9 +94,9 @@ class Laying:
                 continue
             for _ in range(self.tries):
                 x, y = (round(v) for v in wish.place())  # whole steps: the shape stays as it is
-                if cut_off.any():
-                    x, y = self._at_border(cut_off, tight, x + left + tight.x, y + top + tight.y)
-                    x, y = x - left - tight.x, y - top - tight.y
+                if cut.any():
+                    x = self._to_border(x, left + tight.x, tight.mask.shape[1], self.size[1], cut[0], cut[2])
+                    y = self._to_border(y, top + tight.y, tight.mask.shape[0], self.size[0], cut[1], cut[3])
                 piece = Piece.of_tight(tight.mask, x + left + tight.x, y + top + tight.y, tight.pixels, self.size)
                 if self.region.share(piece) < self.inside:
                     continue
@@ -106,24 +108,33 @@ class Laying:
                 return True
         return False
 
+    def _presentable(self, rows: np.ndarray, bordered: bool) -> np.ndarray:
+        """The rows without a straight cut, where no place explains it; all where there are no others.
+
+        Args:
+            bordered: the thing may go to a border of the frame.
+        """
+        if bordered:
+            return rows
+        kept = rows[~self.shapes.cut[rows].any(1)]
+        return kept if len(kept) else rows
+
     def _across(self, row: int, scale: float) -> float | None:
-        """The scale of a segment that is cut off: where both ends are, it reaches across; None where it cannot."""
-        left, top, right, low = self.shapes.sides[row]
-        across = [(self.size[1] - 0.5) / self.shapes.width[row]] if left and right else []
-        asked = across + ([(self.size[0] - 0.5) / self.shapes.height[row]] if top and low else [])
+        """The scale of a segment that borders cut: where both ends are cut it reaches across; None where it cannot."""
+        left, top, right, low = self.shapes.cut[row]
+        asked = [(self.size[1] - 0.5) / self.shapes.width[row]] if left and right else []
+        asked += [(self.size[0] - 0.5) / self.shapes.height[row]] if top and low else []
         if not asked:
             return scale
         fits = max(asked) / min(asked) < _STRETCH and self.zoom[0] <= asked[0] <= self.zoom[1]
         return max(asked) if fits else None
 
-    def _at_border(self, cut_off: np.ndarray, tight: Piece, x: int, y: int) -> tuple[int, int]:
-        """The corner of a piece, moved to the borders of the frame at which it is cut off."""
-        height, width = tight.mask.shape
-        if cut_off[0] or cut_off[2]:
-            x = 0 if cut_off[0] else self.size[1] - width
-        if cut_off[1] or cut_off[3]:
-            y = 0 if cut_off[1] else self.size[0] - height
-        return x, y
+    @staticmethod
+    def _to_border(at: int, offset: int, length: int, frame: int, first: bool, last: bool) -> int:
+        """The place along one axis, moved so that a cut side lies on its border of the frame."""
+        if first:
+            return -offset
+        return frame - length - offset if last else at
 
     def _may_fit(self, tight: Piece) -> bool:
         """Whether a shape is not larger than the part's box, where it must lie on it whole."""

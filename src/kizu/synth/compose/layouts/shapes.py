@@ -64,11 +64,11 @@ class Shapes:
         return np.sqrt(np.asarray(self.area, np.float64))
 
     @cached_property
-    def sides(self) -> np.ndarray:
-        """bool (N, 4): the mask touches the left, upper, right and lower border of its picture: it is cut off there."""
-        corner, frame = np.asarray(self.corner), np.asarray(self.frame)
-        right, low = corner[:, 0] + self.width, corner[:, 1] + self.height
-        return np.stack([corner[:, 0] <= 0, corner[:, 1] <= 0, right >= frame[:, 1], low >= frame[:, 0]], 1)
+    def cut(self) -> np.ndarray:
+        """Sides (left, top, right, bottom) at which the picture's border cut a segment straight, bool (N, 4)."""
+        frame, corner = np.reshape(self.frame, (-1, 2)), np.reshape(self.corner, (-1, 2))
+        ends = corner + np.stack([self.width, self.height], axis=1)
+        return np.concatenate([corner <= 0, ends >= frame[:, ::-1]], axis=1)
 
     @cached_property
     def objects(self) -> np.ndarray:
