@@ -75,15 +75,14 @@ class Painter:
                 "you have downloaded"
             )
         torch, diffusers = optional("torch", "relight"), optional("diffusers", "relight")
-        self._torch, cuda = torch, torch.cuda.is_available()
-        kind = torch.float16 if cuda else torch.float32
+        self._torch = torch
         try:
-            pipeline = diffusers.DiffusionPipeline.from_pretrained(
-                str(self.folder), local_files_only=True, torch_dtype=kind
-            )
+            pipeline = diffusers.DiffusionPipeline.from_pretrained(str(self.folder), local_files_only=True)
+            if torch.cuda.is_available():
+                pipeline = pipeline.to("cuda", torch.float16)
         except _BROKEN as error:
             raise KizuError(f"{self.folder}: cannot be loaded by diffusers ({error}); download it again") from error
-        self._pipeline = pipeline.to("cuda" if cuda else "cpu")
+        self._pipeline = pipeline
         self._pipeline.set_progress_bar_config(disable=True)
 
     def __call__(self, prompt: str, seed: int) -> np.ndarray:
