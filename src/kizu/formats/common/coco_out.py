@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -62,12 +62,22 @@ def write(dataset: Dataset, path: Path, images: bool = True) -> list[str]:
     path = Path(path)
     alone = path.suffix.lower() == ".json"
     if alone or not images:
-        return _write_json(dataset, path if alone else path / "instances.json", None)
+        return write_json(dataset, path if alone else path / "instances.json", None)
     with output_folder(path) as folder:
-        return _write_json(dataset, folder / "instances.json", ImageWriter(folder / "images"))
+        return write_json(dataset, folder / "instances.json", ImageWriter(folder / "images"))
 
 
-def _write_json(dataset: Dataset, path: Path, images: ImageWriter | None) -> list[str]:
+class Beside(Protocol):
+    """A file that is written beside the annotations, and holds a field of the samples' meta in their place."""
+
+    field: str
+
+    def see(self, sample: Sample, image: dict, annotations: list[dict], losses: Losses) -> None:
+        """Take what concerns a sample; ``image`` and ``annotations`` are its records."""
+
+
+def write_json(dataset: Dataset, path: Path, images: ImageWriter | None, beside: Beside | None = None) -> list[str]:
+    """Write the annotations, and the images where there is a writer for them; what was lost, as sentences."""
     keeps = (
         "scores",
         "amodal",
@@ -97,8 +107,13 @@ def _write_json(dataset: Dataset, path: Path, images: ImageWriter | None) -> lis
                 losses.see(sample)
                 name = namer.name(sample) if images is None else namer.write(sample)
                 id = sample.meta["coco_id"] if keep_images else k + 1
-                out.write((",\n" if k else "\n") + _dump(_image_record(sample, id, name)))
-                for record in _annotation_records(sample.instances, id, categories, next_id, keep_annotations):
+                image = _image_record(sample, id, name)
+                annotations = list(_annotation_records(sample.instances, id, categories, next_id, keep_annotations))
+                if beside is not None:
+                    image.pop(beside.field, None)
+                    beside.see(sample, image, annotations, losses)
+                out.write((",\n" if k else "\n") + _dump(image))
+                for record in annotations:
                     waiting.write(between + _dump(record))
                     between = ",\n"
                     next_id += 1
