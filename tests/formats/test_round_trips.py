@@ -11,12 +11,14 @@ from kizu.core.errors import KizuError
 from kizu.core.instances import Instances
 from kizu.core.sample import Sample
 
-WRITERS = ["coco", "yolo", "voc", "labelme", "masks", "shards"]
+WRITERS = ["coco", "yolo", "voc", "labelme", "masks", "shards", "odvg", "refcoco"]
+WORDLESS = "no referring expressions"  # what the formats of expressions tell of a data set without any
 
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_everything_common_survives(small, tmp_path, name):
     losses = small.write(tmp_path / "out", name)
+    losses = [text for text in losses if WORDLESS not in text or name not in ("odvg", "refcoco")]
     again = Dataset.open(tmp_path / "out")  # recognised without being told
     assert_same(small, again)
     assert again.splits == small.splits
@@ -26,8 +28,23 @@ def test_everything_common_survives(small, tmp_path, name):
     assert len(losses) == (2 if bridges else 0), losses
 
 
-@pytest.mark.parametrize("name", ["coco", "labelme", "masks", "shards"])
+def with_expressions(data):
+    """Every image is said to hold something single (where it has it), several, and something that is not there."""
+    out = []
+    for sample in data:
+        sets = [targets for targets in ([1], [0, 3], []) if max(targets, default=-1) < len(sample.instances)]
+        said = [
+            {"text": f"the thing {k} ü", "targets": t, "number": ("none", "single", "several")[len(t)]}
+            | {"content": "attribute", "form": ["one", "thing", [["colour", "red"]], []]}
+            for k, t in enumerate(sets)
+        ]
+        out.append(sample.replace(meta=sample.meta | {"expressions": said}))
+    return Dataset(out, data.names, data.info)
+
+
+@pytest.mark.parametrize("name", ["coco", "labelme", "masks", "shards", "odvg", "refcoco"])
 def test_nothing_is_lost(rich, tmp_path, name):
+    rich = with_expressions(rich)
     assert rich.write(tmp_path / "out", name) == []
     again = Dataset.open(tmp_path / "out")
     if name == "labelme":  # attributes that are texts of JSON, None and empty texts are kept where labelme has a place
@@ -85,9 +102,10 @@ def test_what_the_data_set_tells_of_itself_is_counted(small, tmp_path, name):
     assert any("COCO ids of 4 images" in text for text in losses)
 
 
-@pytest.mark.parametrize("name", ["coco", "labelme", "masks", "shards"])
+@pytest.mark.parametrize("name", ["coco", "labelme", "masks", "shards", "odvg", "refcoco"])
 def test_what_the_data_set_tells_of_itself_is_kept(small, tmp_path, name):
     data = Dataset([s.replace(source="mill") for s in small], small.names, {"title": "t", "licence": "CC0"})
+    data = with_expressions(data)
     assert data.write(tmp_path / "out", name) == []
     again = Dataset.open(tmp_path / "out")
     assert {key: again.info[key] for key in data.info} == data.info

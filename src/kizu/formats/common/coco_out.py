@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -69,12 +69,24 @@ def write(dataset: Dataset, path: Path, images: bool = True, amodal: str = "kizu
     path = Path(path)
     alone = path.suffix.lower() == ".json"
     if alone or not images:
-        return _write_json(dataset, path if alone else path / "instances.json", None, amodal)
+        return write_json(dataset, path if alone else path / "instances.json", None, amodal)
     with output_folder(path) as folder:
-        return _write_json(dataset, folder / "instances.json", ImageWriter(folder / "images"), amodal)
+        return write_json(dataset, folder / "instances.json", ImageWriter(folder / "images"), amodal)
 
 
-def _write_json(dataset: Dataset, path: Path, images: ImageWriter | None, style: str) -> list[str]:
+class Beside(Protocol):
+    """A file that is written beside the annotations, and holds a field of the samples' meta in their place."""
+
+    field: str
+
+    def see(self, sample: Sample, image: dict, annotations: list[dict], losses: Losses) -> None:
+        """Take what concerns a sample; ``image`` and ``annotations`` are its records."""
+
+
+def write_json(
+    dataset: Dataset, path: Path, images: ImageWriter | None, style: str = "kizu", beside: Beside | None = None
+) -> list[str]:
+    """Write the annotations, and the images where there is a writer for them; what was lost, as sentences."""
     keeps = (
         "scores",
         "amodal",
@@ -104,13 +116,18 @@ def _write_json(dataset: Dataset, path: Path, images: ImageWriter | None, style:
                 losses.see(sample)
                 name = namer.name(sample) if images is None else namer.write(sample)
                 id = sample.meta["coco_id"] if keep_images else k + 1
-                out.write((",\n" if k else "\n") + dump(image_record(sample, id, name)))
+                image = image_record(sample, id, name)
                 found = sample.instances
                 if style == "cocoa":
                     for key, count in differing(found, with_masks(found)).items():
                         losses.add(key, count, _COCOA_AREAS if key == "areas" else None)
                 records = list(_annotation_records(found, id, categories, next_id, keep_annotations))
-                for record in styled(records, found, style):
+                annotations = list(styled(records, found, style))
+                if beside is not None:
+                    image.pop(beside.field, None)
+                    beside.see(sample, image, annotations, losses)
+                out.write((",\n" if k else "\n") + dump(image))
+                for record in annotations:
                     waiting.write(between + dump(record))
                     between = ",\n"
                     next_id += 1

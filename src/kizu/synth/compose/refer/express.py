@@ -45,10 +45,10 @@ def express(
     targets as there are, for each content one redundant variant, and, for none, descriptions of the scene with one
     part exchanged, so that nothing is such a thing. No sentence stands twice.
 
-    Of three instances on there are at least ``least``; where a scene leaves much open (alike, heaped, hardly seen),
-    more of them name nothing. With two there is no several beside a single by place; with one no several and nothing by
-    relation; with none, none alone: what is not there. Where not even that can be said, fewer come back: the picture
-    shows one class that is all there is, and nothing about it is sure.
+    Of three instances on there are ``least`` (up to nine or so), where they are seen well enough; where a scene leaves
+    much open, more of them name nothing. Two instances leave little to name as several, one leaves no several and no
+    relation, and an empty picture only what is not there. Fewer come back where even of that nothing is sure: of a heap
+    of one class, with most of it hidden, hardly a sentence is beyond doubt.
 
     Args:
         instances: in painting order; see :func:`kizu.synth.compose.refer.graph.scene_graph`.

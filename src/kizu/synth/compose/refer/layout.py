@@ -118,6 +118,11 @@ def covers(found: Instances, boxes: np.ndarray, visible: np.ndarray) -> dict[str
         shared = found.masks.intersection(found.amodal)
         smaller = np.minimum(found.amodal.area[:, None], found.amodal.area[None])
         over = np.tril(shared >= np.maximum(COVER_PIXELS, COVER * smaller), -1)
+        if over.any():  # not where a third may lie between the two, or hide where they meet
+            meet = found.amodal.intersection(found.amodal) > 0
+            np.fill_diagonal(meet, False)
+            above = meet & np.tri(count, k=-1, dtype=bool)
+            over &= (meet.astype(np.float32) @ above.astype(np.float32)) == 0
     elif "occluders" in found.attributes:
         for j, hiders in enumerate(found.attributes["occluders"].tolist()):
             if visible[j] <= 1 - COVER and isinstance(hiders, (list, tuple)):

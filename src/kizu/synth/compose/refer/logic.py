@@ -29,7 +29,7 @@ def judge(form: Form, graph: SceneGraph) -> Verdict:
         for item in filters:
             found = both(found, _filter(item, kind, graph))
         return _picked(found, pick, graph) if pick else found
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, ValueError) as error:
         raise ValueError(f"{form}: not a form of the grammar ({error!r})") from error
 
 
