@@ -25,6 +25,7 @@ def compose(
     flaws: list[str] | None = None,
     types: list[str] | None = None,
     blends: list[str] | None = None,
+    likeness: float = 0.08,
     empty: float = 0.1,
     label: str = "change",
     relight: str = "shading",
@@ -68,6 +69,7 @@ def compose(
             drawn.
         types: types of the lexicon for drawn, e.g. --types scratch dent; by default all that it can.
         blends: ways to join edges, with weights: hard, feather, pyramid, poisson; by default all alike.
+        likeness: share of the segments that may be put on a background: those of surfaces like it.
         empty: share of pictures that nothing is put into.
         label: of a defect: change (the pixels that really changed) or planned (the whole mask).
         relight: none, shading (analytic), or iclight (on top of that, where its gates pass).
@@ -111,6 +113,7 @@ def compose(
         flaws=_weights("flaws", flaws) or ({REAL: 1.0} if segments is not None else dict(MADE_UP)),
         types=tuple(types or ()),
         blends=_weights("blends", blends) or dict.fromkeys(BLENDS, 1.0),
+        likeness=likeness,
         empty=empty,
         light=relight,
         label=label,
@@ -134,7 +137,16 @@ def compose(
         )  # fmt: skip
     number = count if again is None else len(again)
     source = Composition(
-        found.stock, found.backgrounds, found.prior, options, number, seed, start, relighter=relighter, scenes=again
+        found.stock,
+        found.backgrounds,
+        found.prior,
+        options,
+        number,
+        seed,
+        start,
+        relighter=relighter,
+        scenes=again,
+        surfaces=found.surfaces,
     )
     written = publish(source, target, found.info, workers, engine, sheet=sheet, strict=strict)
     if target.there and not written.made:

@@ -13,6 +13,7 @@ from kizu.core.errors import DataError, KizuError
 from kizu.core.masks import Masks
 from kizu.core.run import Skips
 from kizu.synth.compose import shading
+from kizu.synth.compose.likeness import surface
 from kizu.synth.compose.linear import to_linear
 from kizu.synth.compose.noise import estimate
 from kizu.synth.compose.part import part_mask, sun
@@ -34,6 +35,7 @@ class Background:
         sun: as of :class:`kizu.synth.compose.ground.Ground`.
         field: log shading, see :func:`kizu.synth.compose.shading.field`.
         grey: whether its channels are equal.
+        surface: what it looks like, see :func:`kizu.synth.compose.likeness.surface`.
         labels: names of the classes of what is on it already, () for a clean one.
         masks: of these, or None.
     """
@@ -46,6 +48,7 @@ class Background:
     sun: tuple[float, float, float]
     field: np.ndarray
     grey: bool
+    surface: np.ndarray
     labels: tuple[str, ...] = ()
     masks: Masks | None = None
 
@@ -102,10 +105,13 @@ class Backgrounds:
         labels = tuple(self.dataset.names[label] for label in found.labels)
         if labels and found.masks is None:
             raise DataError(f"{sample.id}: its labels are boxes without masks; draw masks, or take clean pictures")
+        free = part.copy()
+        if labels:
+            free &= cv2.dilate(found.masks.union().view(np.uint8), np.ones((5, 5), np.uint8)) == 0
         kept = Background(
             sample.id, sample.group or sample.id, light, part, estimate(image), sun(image),
             shading.field(light, part), bool((image[:, :, 0] == image[:, :, 2]).all()),
-            labels, found.masks if labels else None,
+            surface(image, free), labels, found.masks if labels else None,
         )  # fmt: skip
         self._kept[i] = kept
         while len(self._kept) > 1 and sum(other.light.nbytes for other in self._kept.values()) > _BYTES:

@@ -7,6 +7,7 @@ import numpy as np
 
 _SIDE = 96  # pixels of the longer side that are looked at
 _ROOM = 64  # pixels without defect that a description takes at least
+_RARE = 0.5  # of the share that a class has among all segments
 _FEW = 24  # segments that are left at least
 
 
@@ -42,17 +43,25 @@ class Likeness:
 
     Args:
         surfaces: float32 (N, D), of each segment, see :func:`surface`.
+        labels: int (N,), of their classes.
         share: of the segments that may be put on a background, those that are most like it.
     """
 
-    def __init__(self, surfaces: np.ndarray, share: float):
-        self.share = share
+    def __init__(self, surfaces: np.ndarray, labels: np.ndarray, share: float):
+        self.share, self._labels = share, labels
+        self._counts = np.bincount(labels)
         self._scale = np.maximum(surfaces.std(0), 1e-3)
         self._surfaces = surfaces / self._scale
 
     def rows(self, background: np.ndarray) -> np.ndarray:
-        """int64, ascending: the segments that suit a background of this description."""
+        """int64, ascending: the segments that suit a background of this description.
+
+        A class that is on such surfaces less than half as often as on others is not among them.
+        """
         count = len(self._surfaces)
         kept = min(max(round(self.share * count), _FEW), count)
         away = ((self._surfaces - background / self._scale) ** 2).sum(1)
-        return np.sort(np.argpartition(away, kept - 1)[:kept])
+        rows = np.sort(np.argpartition(away, kept - 1)[:kept])
+        own = np.bincount(self._labels[rows], minlength=len(self._counts))
+        usual = own >= _RARE * kept * self._counts / count
+        return rows[usual[self._labels[rows]]]

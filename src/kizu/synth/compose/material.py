@@ -16,6 +16,7 @@ from kizu.synth.compose.backgrounds import Backgrounds, clean_rows
 from kizu.synth.compose.bank import Bank, is_bank
 from kizu.synth.compose.part import part_mask
 from kizu.synth.compose.prior import Prior
+from kizu.synth.compose.segment import DEFECT
 from kizu.synth.compose.stock import Stock
 from kizu.synth.formula import presets
 from kizu.synth.formula.source import Formula
@@ -33,12 +34,14 @@ class Material:
         stock: segments, or None.
         backgrounds: pictures to put them on.
         prior: what was learned of the layout of the labelled pictures; None without any.
+        surfaces: that the segments come from.
         info: of the data set that is composed: its licence is that of what went into it.
     """
 
     stock: Stock | None
     backgrounds: Backgrounds
     prior: Prior | None
+    surfaces: np.ndarray | None
     info: dict[str, Any]
 
 
@@ -86,7 +89,8 @@ def gather(
     licences = dict.fromkeys(str(info["licence"]) for info in used if info.get("licence"))
     licence = " and ".join(licences) or "that of the pictures it was composed of"
     info = {"title": "Composed pictures", "licence": licence, "origin": "composed by Kizu of given pictures"}
-    return Material(stock, behind, prior, info)
+    surfaces = stock.surfaces(data) if stock is not None and (stock.column("kind") == DEFECT).any() else None
+    return Material(stock, behind, prior, surfaces, info)
 
 
 def of_split(data: Dataset, split: str | None) -> Dataset:

@@ -27,6 +27,7 @@ class Options:
         flaws: weights of what makes a defect: ``real`` (segments) and generators of defects.
         types: lexicon types that the generator ``drawn`` draws; () = all that it can.
         blends: weights of the ways to join edges.
+        likeness: share of the segments that may be put on a background: those of the surfaces most like it.
         empty: share of pictures that nothing is put into.
         light: ``none``, ``shading`` (analytic) or ``iclight`` (that, then a generative relight on top).
         label: of a defect: what really ``change``d, or the mask that was ``planned``.
@@ -44,6 +45,7 @@ class Options:
     flaws: dict[str, float] = field(default_factory=lambda: {REAL: 1.0})
     types: tuple[str, ...] = ()
     blends: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BLENDS, 1.0))
+    likeness: float = 0.08
     empty: float = 0.1
     light: str = "shading"
     label: str = "change"
@@ -61,6 +63,8 @@ class Options:
             raise KizuError(f"light {self.light!r}: it is {', '.join(LIGHTS)}")
         if self.label not in LABELS:
             raise KizuError(f"label {self.label!r}: it is {' or '.join(LABELS)}")
+        if not 0 < self.likeness <= 1:
+            raise KizuError(f"likeness {self.likeness}: it is a share of the segments, more than 0 and at most 1")
         if not 0 <= self.empty < 1:
             raise KizuError(f"a share of {self.empty} pictures without anything: it is 0 or more and less than 1")
         if self.size is not None and not 32 <= min(self.size) <= max(self.size) <= 8192:

@@ -15,6 +15,7 @@ from kizu.synth.compose.blend import draw as draw_blend
 from kizu.synth.compose.flaws.drawn import TYPES
 from kizu.synth.compose.layouts import registry
 from kizu.synth.compose.layouts.placement import Placement, silhouette
+from kizu.synth.compose.likeness import Likeness
 from kizu.synth.compose.options import OTHER, REAL, Options
 from kizu.synth.compose.prior import Prior
 from kizu.synth.compose.spec import Layer, Scene
@@ -30,12 +31,20 @@ class Planner:
     """Draws scenes; scene i is a function of the seed and i alone."""
 
     def __init__(
-        self, stock: Stock | None, backgrounds: Backgrounds, prior: Prior | None, options: Options, seed: int
+        self, stock: Stock | None, backgrounds: Backgrounds, prior: Prior | None, options: Options, seed: int,
+        surfaces: np.ndarray | None = None,
     ):  # fmt: skip
-        """Raises KizuError: an unknown layout, or an option that it does not have."""
+        """
+        Args:
+            surfaces: of the segments, see :meth:`Stock.surfaces`; None: any segment may be put on any background.
+
+        Raises:
+            KizuError: an unknown layout, or an option that it does not have.
+        """
         self.stock, self.backgrounds = stock, backgrounds
         self.shapes = None if stock is None else stock.shapes()
         self.prior, self.options, self.seed = prior, options, seed
+        self._likeness = None if surfaces is None else Likeness(surfaces, self.shapes.label, options.likeness)
         self._laid = registry.options_of(options.layout, options.laid)
 
     def scene(self, i: int) -> Scene:
@@ -51,7 +60,13 @@ class Planner:
         if self.shapes is None:
             return replace(scene, layers=tuple(self._made(part, random)))
         laid = registry.find(self.options.layout)
-        placed = laid.lay(self.shapes, scene.size, part, self.prior, self._laid, random)
+        shapes, rows = self.shapes, None
+        if self._likeness is not None:
+            rows = self._likeness.rows(behind.surface)
+            shapes = shapes.taken(rows)
+        placed = laid.lay(shapes, scene.size, part, self.prior, self._laid, random)
+        if rows is not None:
+            placed = [replace(item, row=int(rows[item.row])) for item in placed]
         outlines = [silhouette(self.shapes.mask(p.row), p.affine, scene.size) for p in placed]
         kept, dropped = settle(outlines, scene.size, self.options.least, self.options.least_share)
         gone = [self._record(placed[item["index"]]) | item for item in dropped]

@@ -40,11 +40,13 @@ class Composition:
     def __init__(
         self, stock: Stock | None, backgrounds: Backgrounds, prior: Prior | None, options: Options, count: int,
         seed: int = 0, start: int = 0, relighter: Model | None = None, scenes: Dataset | None = None,
+        surfaces: np.ndarray | None = None,
     ):  # fmt: skip
         """
         Args:
             relighter: puts a generated light on top, where ``options`` ask for it.
             scenes: composed pictures whose scenes are drawn again instead of new ones.
+            surfaces: of the segments, see :meth:`Stock.surfaces`; with them segments go on surfaces like their own.
 
         Raises:
             KizuError: a count or seed that makes no sense, real defects without segments, an unknown layout.
@@ -63,7 +65,7 @@ class Composition:
             names += [OTHER] if makers - {"drawn"} else []
         self.names = tuple(dict.fromkeys(names))
         self.prior, self.relighter, self.scenes = prior, relighter, scenes
-        self._planner = Planner(stock, backgrounds, prior, options, seed)
+        self._planner = Planner(stock, backgrounds, prior, options, seed, surfaces)
 
     def __len__(self) -> int:
         return self.count

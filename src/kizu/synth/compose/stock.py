@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
+import cv2
 import numpy as np
 
+from kizu.core.dataset import Dataset
 from kizu.core.errors import KizuError
 from kizu.core.shards import config_digest
 from kizu.synth.compose.bank import Bank
 from kizu.synth.compose.layouts.shapes import Shapes
+from kizu.synth.compose.likeness import surface
 from kizu.synth.compose.segment import DEFECT, Segment
 
 
@@ -75,6 +78,31 @@ class Stock:
             self.column("box")[:, :2], self.column("orientation"), self.column("elongation"),
             self.column("kind") == DEFECT, mm, self.mask,
         )  # fmt: skip
+
+    def surfaces(self, dataset: Dataset | None, step: Callable[[], None] = lambda: None) -> np.ndarray:
+        """What the surface looks like that each segment comes from, float32 (N, D); see :func:`likeness.surface`.
+
+        Args:
+            dataset: that the segments are cut out of; None: the margins of the segments have to tell.
+            step: called after each picture, or segment.
+        """
+        if dataset is None:
+            out = []
+            for k in range(len(self)):
+                segment = self.segment(k)
+                away = cv2.dilate(segment.alpha, np.ones((5, 5), np.uint8)) == 0
+                out.append(surface(segment.colour, away))
+                step()
+            return np.stack(out)
+        found = {}
+        wanted = dict.fromkeys(self.column("picture").tolist())
+        for k, id in enumerate(dataset.ids):
+            if id in wanted:
+                sample = dataset[k]
+                taken = cv2.dilate(sample.instances.masks.union().view(np.uint8), np.ones((5, 5), np.uint8))
+                found[id] = surface(sample.image, taken == 0)
+                step()
+        return np.stack([found[id] for id in self.column("picture").tolist()])
 
     @property
     def digest(self) -> str:

@@ -53,6 +53,12 @@ class Shapes:
     def __len__(self) -> int:
         return len(self.label)
 
+    def taken(self, rows: np.ndarray) -> Shapes:
+        """Some of them, in the order of ``rows``."""
+        names = ("label", "width", "height", "area", "frame", "corner", "orientation", "elongation", "defect", "mm")
+        columns = [getattr(self, name)[rows] for name in names]
+        return Shapes(self.names, *columns, mask=lambda k: self.mask(int(rows[k])))
+
     @cached_property
     def side(self) -> np.ndarray:
         """Longer side of each box, in px, float64."""
