@@ -55,7 +55,7 @@ def test_what_was_refused_and_passed_over_is_told(tmp_path):
     found = sample.instances.replace(attributes={"iscrowd": [0, 0, 1]})
     Dataset([sample.replace(instances=found)], NAMES).write(tmp_path / "data", "coco")
     done = kizu.compose_bank(tmp_path / "data", tmp_path / "bank", refuse=["truncated"], workers=1, sheet=False)
-    assert "1 segments of 1 class were cut" in done.line and "Refused: 1 truncated." in done.line
+    assert "1 segment was cut" in done.line and "Refused: 1 truncated." in done.line
     assert len(done.skipped) == 1 and "it is a crowd" in done.skipped[0]["reason"]
     assert not (tmp_path / "bank" / "sheet.png").exists()
     with pytest.raises(KizuError, match="it is a crowd"):

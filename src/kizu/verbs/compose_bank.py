@@ -115,7 +115,9 @@ def compose_bank(
         print(note)
     counts = Counter(bank.table["label"].tolist())
     flags = {flag: int(bank.table[flag].sum()) for flag in FLAGS}
-    line = f"{len(bank)} segments of {len(counts)} class{'es' if len(counts) != 1 else ''} were cut to {out}"
+    line = "1 segment was" if len(bank) == 1 else f"{len(bank)} segments of {len(counts)} class"
+    line += "" if len(bank) == 1 else f"{'es' if len(counts) != 1 else ''} were"
+    line += f" cut to {out}"
     line += f" ({', '.join(f'{name} {n}' for name, n in counts.most_common(8))}"
     line += f" and {len(counts) - 8} more)." if len(counts) > 8 else ")."
     if any(flags.values()):

@@ -170,7 +170,7 @@ def segmentation(tmp_path_factory):
         num_attention_heads=[1, 1], mlp_ratios=[1, 1], decoder_hidden_size=8, num_labels=2,
     )  # fmt: skip
     network = transformers.SegformerForSemanticSegmentation(config)
-    with torch.no_grad():  # what is bright is class 0, what is not is class 1: a step behind random features is enough
+    with torch.no_grad():  # the second class is everywhere, whatever the random features say
         network.decode_head.classifier.bias.copy_(torch.tensor([0.0, 50.0]))
     network.save_pretrained(folder)
     transformers.SegformerImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)

@@ -1,12 +1,16 @@
 """Soft edges: against discs whose coverage of every pixel and whose colours are known."""
 
+import os
+
 import numpy as np
 import pytest
+import scipy.sparse.linalg
 from compose_bank_sets import GREY, RED, coverage, disc_sample
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kizu.synth.compose import matte
+from kizu.synth.compose.foreground import foreground_colours
 from kizu.synth.compose.linear import from_linear, to_linear
 
 shapes = st.tuples(st.integers(3, 24), st.integers(3, 24), st.integers(0, 2**32 - 1), st.floats(0.1, 0.9))
@@ -76,6 +80,51 @@ def test_the_colour_of_a_disc_is_recovered_at_its_edge(colour, ground):
     assert away.max() <= 24 and away.mean() <= 4, (away.max(), away.mean())
     assert (mine[alpha == 0] == sample.image[alpha == 0]).all()
     assert (mine[alpha == 1] == sample.image[alpha == 1]).all()
+
+
+def test_colours_are_near_the_best_that_there_are():
+    """Against the linear system that the energy of the paper has as its minimum, solved as a whole."""
+    size = (18, 22)
+    alpha = coverage(size, 11.2, 8.7, 5.0).astype(np.float32)
+    mine_is = np.array([0.7, 0.2, 0.1]) + 0.01 * np.arange(22)[None, :, None] * np.ones((18, 1, 1))
+    light = (alpha[..., None] * mine_is + (1 - alpha[..., None]) * np.array([0.1, 0.3, 0.5])).astype(np.float32)
+    number, flat = np.arange(alpha.size).reshape(size), alpha.ravel().astype(float)
+    rows, right = scipy.sparse.lil_matrix((2 * alpha.size, 2 * alpha.size)), np.zeros((2 * alpha.size, 3))
+    pairs = [(number[1:], number[:-1]), (number[:, 1:], number[:, :-1])]
+    for i, a in enumerate(flat):
+        rows[i, i], rows[i, i + alpha.size] = a * a, a * (1 - a)
+        rows[i + alpha.size, i], rows[i + alpha.size, i + alpha.size] = a * (1 - a), (1 - a) ** 2
+        right[i], right[i + alpha.size] = a * light.reshape(-1, 3)[i], (1 - a) * light.reshape(-1, 3)[i]
+    for left, other in pairs:
+        for i, j in zip(left.ravel().tolist(), other.ravel().tolist(), strict=True):
+            weight = 1e-5 + abs(flat[i] - flat[j])
+            for k in (0, alpha.size):
+                rows[i + k, i + k] += weight
+                rows[j + k, j + k] += weight
+                rows[i + k, j + k] -= weight
+                rows[j + k, i + k] -= weight
+    best = scipy.sparse.linalg.spsolve(rows.tocsr(), right)[: alpha.size].reshape(*size, 3)
+    away = np.abs(foreground_colours(light, alpha) - best)[alpha > 0.05]
+    assert away.max() < 0.02 and away.mean() < 0.003, (away.max(), away.mean())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 2)])
+@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
+def test_colours_of_a_few_pixels(size, value):
+    light = np.full((*size, 3), 0.3, np.float32)
+    assert foreground_colours(light, np.full(size, value, np.float32)) == pytest.approx(light, abs=3e-3)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_it_works_in_a_forked_process():
+    """Loaders of training data fork: what uses threads there is killed."""
+    sample, alpha = disc_sample(), coverage((96, 128), 60.3, 50.6, 20).astype(np.float32)
+    matte.own_colour(sample.image, alpha)
+    child = os.fork()
+    if not child:
+        matte.own_colour(sample.image, alpha)
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_put_back_it_is_the_picture_that_it_was_cut_from():

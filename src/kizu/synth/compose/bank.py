@@ -21,7 +21,9 @@ from kizu.synth.compose.quality import usable
 from kizu.synth.compose.segment import Segment
 from kizu.synth.compose.stored import MARK, Held, Stored, read_table, to_sample
 
-MEMORY = 256_000_000  # bytes of segments that a bank holds, and as many of what they are made from
+MEMORY = 512_000_000  # bytes that a bank holds, of what segments are made from
+_READY = 4  # one part in so many is for segments that are ready: packed, far more of them fit
+_IN_TURN = 32_000_000  # bytes of pictures to hold where segments are cut one after the other
 
 
 class Bank:
@@ -45,11 +47,11 @@ class Bank:
         """
         Args:
             make: row -> segment; picklable.
-            memory: bytes of segments to hold.
+            memory: bytes; a fourth is for segments that are ready, and ``make`` may hold the rest.
         """
         self.table, self.names, self.skipped = table, tuple(names), list(skipped)
         self._make, self._memory = make, memory
-        self._held: Held[Segment] = Held(memory, _bytes)
+        self._held: Held[Segment] = Held(memory // _READY, _bytes)
 
     @classmethod
     def open(cls, path: Path | str, split: str | None = None, memory: int = MEMORY, **how: Any) -> Bank:
@@ -65,7 +67,7 @@ class Bank:
         path = Path(path)
         if not is_bank(path):
             return cls.cut(Dataset.open(path).split(split), memory=memory, **how)
-        stored = Stored(path, memory)
+        stored = Stored(path, memory - memory // _READY)
         return cls(read_table(path, stored.names), stored.names, stored, memory)
 
     @classmethod
@@ -79,7 +81,7 @@ class Bank:
             KizuError: an unknown class, kind or flag.
         """
         found = plan(dataset, kind, **how)
-        return cls(found.table, dataset.names, Cutting(found, memory), memory, found.skipped)
+        return cls(found.table, dataset.names, Cutting(found, memory - memory // _READY), memory, found.skipped)
 
     def __len__(self) -> int:
         return len(self.table["id"])
@@ -129,7 +131,7 @@ class Bank:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._held = Held(self._memory, _bytes)
+        self._held = Held(self._memory // _READY, _bytes)
 
 
 def _bytes(segment: Segment) -> int:
@@ -200,7 +202,7 @@ def write_bank(
         first = found.skipped[0]["reason"] if found.skipped else "no instance of the chosen classes is left"
         raise KizuError(f"no segment can be cut from this data set; the first reason: {first}")
     told = {"title": "Segments", **(info or {}), MARK: found.config["bank"]}
-    written = engine.write(Cutting(found), folder, workers, shard_size, told, strict)
+    written = engine.write(Cutting(found, _IN_TURN), folder, workers, shard_size, told, strict)
     skips = Skips()
     skips.items = [*found.skipped, *written.skipped]
     skips.write(Path(folder))

@@ -6,16 +6,11 @@ picture that it was cut from.
 
 from __future__ import annotations
 
-import functools
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import cv2
 import numpy as np
 
-from kizu.core.errors import KizuError
 from kizu.core.jit import jit
+from kizu.synth.compose.foreground import foreground_colours
 from kizu.synth.compose.linear import from_linear, to_linear
 
 EDGE = 0.5  # pixels: deviation of the blur that makes an edge of about a pixel
@@ -131,39 +126,10 @@ def stepped(alpha: np.ndarray) -> np.ndarray:
 
 
 def own_colour(picture: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The colours of a segment uint8 (h, w, 3): estimated where alpha is between 0 and 1, the picture's elsewhere.
-
-    Germer et al., "Fast multi-level foreground estimation", ICPR 2020 (pymatting), in linear light.
-    """
+    """The colours of a segment uint8 (h, w, 3): estimated where alpha is between 0 and 1, the picture's elsewhere."""
     soft = (alpha > 0) & (alpha < 1)
     if not soft.any():
         return picture
-    import numba
-
-    estimate = _pymatting().estimate_foreground_ml
-    # Its loops over rows are parallel; for pictures as small as segments, waking threads takes far longer than they do.
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    try:
-        light = estimate(to_linear(picture), alpha)
-    finally:
-        numba.set_num_threads(before)
     out = picture.copy()
-    out[soft] = from_linear(np.asarray(light, np.float32)[soft])
+    out[soft] = from_linear(foreground_colours(to_linear(picture), alpha)[soft])
     return out
-
-
-@functools.cache
-def _pymatting() -> ModuleType:
-    """The one module of pymatting that is used: loading all of it compiles for most of a minute at the first time."""
-    package = importlib.util.find_spec("pymatting")
-    if package is None or not package.submodule_search_locations:
-        raise KizuError(
-            "pymatting is not installed, and segments are cut with it. Install it with: pip install pymatting"
-        )
-    name = "estimate_foreground_ml"
-    path = Path(package.submodule_search_locations[0]) / "foreground" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"kizu_pymatting_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
