@@ -53,7 +53,9 @@ class Candidates:
         self.graph, self.random = graph, random
         self.found = {(content, number): Found() for content in CONTENTS for number in (SINGLE, SEVERAL)}
         kinds = [noun for noun, fits in graph.kinds.items() if fits.yes]
-        self.nouns = [*self._some(kinds, _KINDS), *([] if THING in graph.kinds else [THING])]
+        self.nouns = self._some(kinds, _KINDS)
+        if THING not in graph.kinds and not (len(kinds) == 1 and graph.kinds[kinds[0]].yes == graph.sure):
+            self.nouns.append(THING)  # where all are of one class, its noun does as well
         self.traits = self._some([item for item in graph.traits.items() if item[1].yes], _TRAITS)
         if not graph.sure:
             return
@@ -61,11 +63,11 @@ class Candidates:
         described = [self._looks(noun) for noun in self.nouns]
         plain = [contexts[0] for contexts in described]
         mixed = self._some([context for contexts in described for context in contexts[1:]], _CONTEXTS)
-        landmarks = self._some(list(self._landmarks.items()), _LANDMARKS)
-        self._lines = self._between(landmarks)
-        placed = {context.noun: self._places(context, landmarks) for context in plain}
+        self._marks = self._some(list(self._landmarks.items()), _LANDMARKS)
+        self._spots = self._all_spots()
+        placed = {context.noun: self._places(context) for context in plain}
         for context in mixed:
-            self._places(context, landmarks, placed[context.noun])
+            self._places(context, placed[context.noun])
 
     def _some(self, items: list, most: int) -> list:
         """All, or ``most`` of them by chance, in their order."""
@@ -116,10 +118,7 @@ class Candidates:
                         self._keep(context, [], [most], best, 1 + len(context.filters))
         return contexts
 
-    def _places(
-        self, context: _Context, landmarks: list[tuple[int, tuple[float, Form]]],
-        plain: dict[str, Verdict] | None = None,
-    ) -> dict[str, Verdict]:  # fmt: skip
+    def _places(self, context: _Context, plain: dict[str, Verdict] | None = None) -> dict[str, Verdict]:
         """Descriptions by place; ``plain`` are those of the noun alone, which must not do as well.
 
         Returns:
@@ -128,48 +127,41 @@ class Candidates:
         names: dict[str, Verdict] = {}
         length = 1 + len(context.filters)
         whole = context.fits
-        for key, extra, pick, fits, more in self._placed(whole, landmarks):
+        for key, extra, pick, fits, more in self._placed(whole):
             names[key] = fits
             if fits == whole or (plain is not None and plain.get(key) == fits):
                 continue
             self._keep(context, extra, pick, fits, length + more)
         return names
 
-    def _between(
-        self, landmarks: list[tuple[int, tuple[float, Form]]]
-    ) -> dict[str, tuple[Form, Form, Verdict, float]]:  # fmt: skip
-        """By key: two landmarks, who lies between them, and the length of that; those pairs that have somebody."""
-        pairs = [(one, two) for k, two in enumerate(landmarks) for one in landmarks[:k]]
-        out = {}
-        for (at, (words, one)), (to, (more, two)) in self._some(pairs, _PAIRS):
-            fits = self.graph.between(at, to)
-            if fits.yes:
-                out[f"between {at} {to}"] = one, two, fits, 0.5 + words + more
-        return out
-
-    def _placed(
-        self, whole: Verdict, landmarks: list[tuple[int, tuple[float, Form]]]
-    ) -> Iterator[tuple[str, list, list, Verdict, float]]:
-        """(key, filters, pick, who, length) of each place that the grammar has."""
+    def _all_spots(self) -> list[tuple[str, list, Verdict, float]]:
+        """(key, filter, who, length) of the zones, relations and lines between two that have somebody."""
         graph = self.graph
-        for zone, fits in graph.zones.items():
-            if fits.yes & whole.yes:
-                yield zone, [["zone", zone]], [], both(whole, fits), 0
+        out = [(zone, ["zone", zone], fits, 0.0) for zone, fits in graph.zones.items()]
+        for at, (words, landmark) in self._marks:
+            others = ~(1 << at)
+            for relation, rows in graph.relations.items():
+                yes, maybe = rows[at]
+                out.append((f"{relation} {at}", [relation, landmark], Verdict(yes & others, maybe & others), words))
+        pairs = [(one, two) for k, two in enumerate(self._marks) for one in self._marks[:k]]
+        for (at, (words, one)), (to, (more, two)) in self._some(pairs, _PAIRS):
+            fits = graph.between(at, to)
+            out.append((f"between {at} {to}", [BETWEEN, one, two], fits, 0.5 + words + more))
+        return [spot for spot in out if spot[2].yes]
+
+    def _placed(self, whole: Verdict) -> Iterator[tuple[str, list, list, Verdict, float]]:
+        """(key, filters, pick, who, length) of each place that the grammar has and that one of ``whole`` takes."""
+        for key, extra, fits, words in self._spots:
+            if fits[0] & whole[0]:
+                yield key, [extra], [], both(whole, fits), words
         several = whole.yes.bit_count()
         if several > 1:
             for side, most in FIRST.items():
-                for place, fits in ranks(whole, graph.orders[side]).items():
+                for place, fits in ranks(whole, self.graph.orders[side]).items():
                     if place == 1:
                         yield most, [], [most], fits, 0
                     elif place < min(several, 6) and several > 2:
                         yield f"{side} {place}", [], ["order", place, side], fits, 0.4 * place
-        for at, (words, landmark) in landmarks:
-            for relation, rows in graph.relations.items():
-                if rows[at].yes & whole.yes & ~(1 << at):
-                    fits = both(whole, rows[at])
-                    apart = Verdict(fits.yes & ~(1 << at), fits.maybe & ~(1 << at))
-                    yield f"{relation} {at}", [[relation, landmark]], [], apart, words
+        for at, (words, landmark) in self._marks:
             if (whole.yes & ~(1 << at)).bit_count() > 1:
-                yield f"nearest {at}", [], ["nearest", landmark], closest(whole, at, graph), words
-        for key, (one, two, fits, words) in self._lines.items():
-            yield key, [[BETWEEN, one, two]], [], both(whole, fits), words
+                yield f"nearest {at}", [], ["nearest", landmark], closest(whole, at, self.graph), words

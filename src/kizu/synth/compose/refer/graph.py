@@ -51,7 +51,7 @@ class SceneGraph:
         self._boxes, self._areas = boxes, areas
         nouns = [noun_of(name) for name in names]
         self.kinds = self._kinds(found.labels, nouns)
-        self.traits = self._traits(found, image, drawn, visible, sure)
+        self.traits = self._traits(found, image, drawn, visible)
         self.zones = {name: self._known(verdict) for name, verdict in layout.zones(boxes, self.size).items()}
         self.orders = layout.orders(boxes, areas, areas / np.maximum(visible, 0.01), self.size)
         tables = layout.sides(boxes, self.size) | layout.covers(found, boxes, visible)
@@ -106,13 +106,13 @@ class SceneGraph:
         return out
 
     def _traits(
-        self, found: Instances, image: np.ndarray, drawn: Masks, visible: np.ndarray, sure: np.ndarray
-    ) -> dict[tuple[str, str], Verdict]:  # fmt: skip
+        self, found: Instances, image: np.ndarray, drawn: Masks, visible: np.ndarray
+    ) -> dict[tuple[str, str], Verdict]:
         rows: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
         rows["hidden", "partly"] = visible <= 0.8, visible < 0.97
         if found.masks is not None and self.count:
             rows |= _forms(drawn)
-            rows |= _colours(colour.measure(image, drawn[np.where(sure)[0]], _own(found.parents, sure)), sure)
+            rows |= _colours(colour.measure(image, drawn, found.parents))
         for name in _GIVEN:
             if name in found.attributes:
                 _agree(rows, name, found.attributes[name].tolist())
@@ -158,12 +158,6 @@ def _visible(found: Instances, areas: np.ndarray) -> np.ndarray:
     return np.minimum(areas / np.maximum(found.amodal.area, 1), 1.0)
 
 
-def _own(parents: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Parents, renumbered for those that are chosen; -1 where a parent is not."""
-    place = np.append(np.where(chosen, np.cumsum(chosen) - 1, -1), -1)
-    return place[parents[chosen]]
-
-
 def _forms(drawn: Masks) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
     """Elongation and heading from second moments: horizontal is within 15 degrees, and surely not beyond 30."""
     xx, yy, xy = second_moments(drawn).T
@@ -179,25 +173,16 @@ def _forms(drawn: Masks) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
     return rows
 
 
-def _colours(seen: colour.Colours, sure: np.ndarray) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+def _colours(seen: colour.Colours) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
     """Names of colours; in a grey picture the lightness against the surroundings instead."""
-
-    def whole(values: np.ndarray) -> np.ndarray:
-        out = np.zeros(len(sure), bool)
-        out[sure] = values
-        return out
-
     if not seen.grey:
-        return {
-            ("colour", name): (whole(seen.yes[:, k]), whole(seen.maybe[:, k])) for k, name in enumerate(colour.COLOURS)
-        }
+        return {("colour", name): (seen.yes[:, k], seen.maybe[:, k]) for k, name in enumerate(colour.COLOURS)}
     darker = seen.around - seen.lab[:, 0]
-    unknown = np.isnan(darker)
+    unknown, nobody = np.isnan(darker), np.zeros(len(darker), bool)
     low, high = _TONE
-    nobody = np.zeros(len(sure), bool)
     rows = {("colour", name): (nobody, nobody) for name in colour.COLOURS if name not in ("black", "grey", "white")}
-    rows["tone", "dark"] = whole(darker >= high), whole(unknown | (darker > low))
-    rows["tone", "bright"] = whole(-darker >= high), whole(unknown | (-darker > low))
+    rows["tone", "dark"] = darker >= high, unknown | (darker > low)
+    rows["tone", "bright"] = -darker >= high, unknown | (-darker > low)
     return rows
 
 

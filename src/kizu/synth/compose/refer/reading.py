@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from kizu.core.errors import DataError
@@ -116,11 +117,13 @@ class _Reader:
         """Article, pick, adjectives, noun; with ``ordinals`` the pick may be the number of one."""
         if self.folded[at : at + 1] and self.folded[at] in _ARTICLES:
             yield from self.plain(at + 1, ordinals)
-        for number, noun, filters, end in self._described(at, []):
-            yield (number, noun, filters, []), end
-        for most, stop in self._any(_MOST, at):
-            for number, noun, filters, end in self._described(stop, []):
-                yield (number, noun, filters, [most]), end
+        bare = ((*said[:3], [], said[3]) for said in self._described(at, []))
+        picked = (
+            (*said[:3], [most], said[3]) for most, stop in self._any(_MOST, at) for said in self._described(stop, [])
+        )
+        # Known nouns first, as a class may be called "largest bolt"; a noun that is not known would swallow the pick.
+        for number, noun, filters, pick, end in chain(picked, bare) if self.nouns is None else chain(bare, picked):
+            yield (number, noun, filters, pick), end
         for place, stop in self._any(_ORDINALS, at) if ordinals else ():
             for number, noun, filters, end in self._described(stop, []):
                 yield (number, noun, filters, place), end

@@ -94,6 +94,7 @@ FIRST = {"left": "leftmost", "right": "rightmost", "top": "topmost", "bottom": "
 
 # Nouns of what is not counted: a piece of it is a patch.
 _MASS = {"rust", "dust", "oil", "corrosion", "dirt", "contamination", "spatter", "scale", "crazing", "grease"}
+_SINGULAR = {"lens", "gas", "canvas"}  # they end as plurals do
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,13 @@ def noun_of(name: str) -> Noun | None:
         return None
     if words.split()[-1].casefold() in _MASS:
         return Noun(f"patch of {words}", f"patches of {words}")
+    if re.search(r"(?i)[^sui]s$", words) and words.split()[-1].casefold() not in _SINGULAR:
+        return Noun(singular(words) or words, words)  # "patches" is the name of a class of patches
     return Noun(words, plural(words))
 
 
 def plural(noun: str) -> str:
-    """The plural by rule; a noun that looks like one already stays as it is."""
-    if re.search(r"(?i)[^su i]s$", noun):
-        return noun
+    """The plural by rule."""
     if re.search(r"(?i)(s|x|z|ch|sh)$", noun):
         return noun + "es"
     return noun[:-1] + "ies" if re.search(r"(?i)[^aeiou]y$", noun) else noun + "s"
