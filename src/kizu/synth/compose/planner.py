@@ -116,8 +116,11 @@ class Planner:
             light = self._photometry(bool(self.shapes.defect[placed.row]), chance)
         if placed.blur:
             light["defocus"] = round(placed.blur, 3)
+        blends = self.options.blends
+        if not self.shapes.defect[placed.row] and set(blends) - {"poisson"}:
+            blends = blends | {"poisson": 0.0}  # it would take the colour of an object away
         return Layer(
-            label, self._id(placed), affine, blend=draw_blend(self.options.blends, chance), light=light,
+            label, self._id(placed), affine, blend=draw_blend(blends, chance), light=light,
             depth=placed.depth, seed=int(chance.integers(_NEW)),
         )  # fmt: skip
 

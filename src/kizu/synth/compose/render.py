@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from kizu.core.jit import jit
 from kizu.core.seeds import Stream, generator
 from kizu.synth.compose import inflate, shading
 from kizu.synth.compose.backgrounds import Background, Backgrounds, Frame, frame_of
@@ -200,12 +201,23 @@ def _settle(
     found = label(base, joined, planned, frame.behind.noise)
     if found is None:
         return "not to be seen"
-    touched = np.abs(joined - base).max(2) > 1e-6
+    touched = _touched(np.ascontiguousarray(joined, np.float32), base)
     frame.lacks(pasted, joined, touched)
     frame.there.light[pasted.slices] = joined
     attributes = {"contrast_to_noise": round(float(found.contrast_to_noise), 3), "share": round(float(found.share), 3)}
     mask = found.mask if by_change else planned
     return Drawn(layer.label, 0, pasted.x, pasted.y, mask, planned, attributes)
+
+
+@jit
+def _touched(after: np.ndarray, before: np.ndarray) -> np.ndarray:
+    out = np.zeros(after.shape[:2], np.bool_)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for c in range(3):
+                if abs(after[i, j, c] - before[i, j, c]) > 1e-6:
+                    out[i, j] = True
+    return out
 
 
 def _scale(affine: tuple[float, ...]) -> float:

@@ -6,6 +6,7 @@ texture and masks stay as they are.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
@@ -16,6 +17,7 @@ from kizu.synth.compose.linear import LUMINANCE
 _FIELD = 64  # pixels of the longer side at which shading is estimated
 _LEAST, _MOST = 0.5, 2.0  # gains
 _FINE = 2.5  # pixels of deviation that a wide blur is made with
+_NONE = 1e-6
 _DARK = 2e-3  # light below which a pixel tells nothing of its shading
 
 
@@ -24,22 +26,14 @@ def smooth(values: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray:
 
     Far from any weight it goes over into the mean of all (Knutsson and Westin, 1993).
     """
-    size, deep = weight.shape, values.ndim == 3
-    weight = weight.astype(np.float32)
+    deep, weight = values.ndim == 3, weight.astype(np.float32)
     top = values * (weight[:, :, None] if deep else weight)
-    coarse = sigma / _FINE
-    if coarse > 1 and min(size) > 8:
-        # Nothing fine is left after so wide a blur, so that it may be made of few pixels.
-        small = tuple(max(round(side / coarse), 4) for side in size[::-1])
-        top, weight = (cv2.resize(v, small, interpolation=cv2.INTER_AREA) for v in (top, weight))
-        sigma = sigma * small[0] / size[1]
     total = float(weight.sum())
     mean = top.sum((0, 1)) / total if total else values.mean((0, 1))
     few = np.float32(1e-3)
-    top = cv2.GaussianBlur(top, (0, 0), sigma)
+    top = cv2.GaussianBlur(top, (0, 0), sigma).reshape(values.shape)
     bottom = cv2.GaussianBlur(weight, (0, 0), sigma)
-    out = ((top + few * mean) / ((bottom[:, :, None] if deep else bottom) + few)).astype(np.float32)
-    return out if out.shape[:2] == size else cv2.resize(out, size[::-1], interpolation=cv2.INTER_CUBIC)
+    return ((top + few * mean) / ((bottom[:, :, None] if deep else bottom) + few)).astype(np.float32)
 
 
 def field(light: np.ndarray, part: np.ndarray | None = None) -> np.ndarray:
@@ -89,9 +83,14 @@ def as_object(
     gain = shading ** np.float32(way.get("scene", 0.75))
     own = way.get("own", 0.0)
     if own and inside.any():
-        bright = np.log(np.maximum(paste @ LUMINANCE, _DARK)).astype(np.float32)
-        low = smooth(bright, inside, max(0.35 * float(np.sqrt(inside.sum())), 1.0))
-        gain = gain * np.exp(own * (float(low[inside].mean()) - low))
+        scale = min(_FIELD / 2 / max(alpha.shape), 1.0)
+        size = max(round(alpha.shape[1] * scale), 2), max(round(alpha.shape[0] * scale), 2)
+        bright = cv2.resize(paste, size, interpolation=cv2.INTER_AREA) @ LUMINANCE
+        cover = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+        low = np.log(np.maximum(bright, _DARK)).astype(np.float32)
+        low = smooth(low, cover > 0.9, max(0.35 * math.sqrt(float(cover.sum())), 1.0))
+        level = float((low * cover).sum()) / max(float(cover.sum()), _NONE)
+        gain = gain * cv2.resize(np.exp(own * (level - low)), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
     gain = np.clip(gain * way.get("exposure", 1.0), _LEAST, _MOST)[:, :, None].astype(np.float32)
     tint = way.get("tint", 0.0)
     if tint and inside.any():
@@ -112,11 +111,21 @@ def as_defect(paste: np.ndarray, beside: np.ndarray, base: np.ndarray, way: dict
     """
     if not beside.any():
         return paste
-    sigma = max(0.25 * float(max(beside.shape)), 1.0)
-    here = smooth(base, np.ones(beside.shape, np.float32), sigma)
-    there = smooth(paste, beside, sigma)
-    gain = np.maximum(here, _DARK) / np.maximum(there, _DARK)
-    gain = np.clip(gain, 0.2, 5.0) ** np.float32(way.get("scene", 1.0))
+    # Nothing fine is left after so wide a blur, so that it may be made of few pixels.
+    size, sigma = beside.shape, max(0.25 * float(max(beside.shape)), 1.0)
+    coarse = max(sigma / _FINE, 1.0)
+    small = tuple(max(round(side / coarse), min(side, 4)) for side in size[::-1])
+    weight = beside.astype(np.float32)
+    here, there, weight = (
+        cv2.resize(v, small, interpolation=cv2.INTER_AREA) for v in (base, paste * weight[:, :, None], weight)
+    )
+    sigma *= small[0] / size[1]
+    here = smooth(here, np.ones(small[::-1], np.float32), sigma)
+    there = smooth(there / np.maximum(weight, _NONE)[:, :, None], weight, sigma)
+    gain = np.clip(np.maximum(here, _DARK) / np.maximum(there, _DARK), 0.2, 5.0) ** np.float32(way.get("scene", 1.0))
+    out = paste * cv2.resize(gain, size[::-1], interpolation=cv2.INTER_CUBIC)
     strength = np.float32(way.get("strength", 1.0))
-    out = paste * gain
-    return out if strength == 1 else here + strength * (out - here)
+    if strength != 1:
+        here = cv2.resize(here, size[::-1], interpolation=cv2.INTER_CUBIC)
+        out = here + strength * (out - here)
+    return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kizu.synth.compose.refer.colour import COLOURS
 
@@ -105,6 +106,7 @@ class Noun:
     many: str
 
 
+@lru_cache(4096)
 def noun_of(name: str) -> Noun | None:
     """The noun of a class name; None where it has no letter, so that only its looks can be told."""
     words = re.sub(r"[_\s]+", " ", name).strip()
