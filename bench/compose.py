@@ -6,7 +6,7 @@
 Each part runs in a fresh process on one core. Speed: planned, drawn, labelled, described by expressions, encoded and
 written to shards; rates are medians of several runs over different pictures, of processor time too, which neighbours on
 the machine change less. Seams: a small network learns to tell crops of 32 px around the edge of a real defect from
-those around the edge of a pasted one; its AUC on crops of other pictures is the figure, 0.5 = it cannot, for each blend.
+those around the edge of a pasted one; its AUC on crops of other pictures is the figure (0.5: it cannot), by blend.
 """
 
 from __future__ import annotations
@@ -266,8 +266,8 @@ def main() -> None:
             row = fresh("speed", layout, str(side))
             results["speed"].append(row)
             print(
-                f"{layout:8} {side:5} px  {row['per_second']:6.1f} pictures a second, {row['per_second_of_processor']:.1f} "
-                f"by processor time, {row['instances']:.1f} instances each (asked: {row['target']})",
+                f"{layout:8} {side:5} px  {row['per_second']:6.1f} pictures a second, "
+                f"{row['per_second_of_processor']:.1f} by processor time, {row['instances']:.1f} instances each (asked: {row['target']})",
                 flush=True,
             )
     if arguments.what in ("all", "memory"):

@@ -45,6 +45,7 @@ class Target:
     there: bool = field(init=False)  # whether all of it is finished already
 
     def __post_init__(self) -> None:
+        self.asked = json.loads(json.dumps(self.asked))  # as it will be read again
         able = [name for name, item in formats().items() if item.write]
         if self.to not in able:
             raise KizuError(f"cannot write format {self.to!r}; known are {', '.join(able)}")

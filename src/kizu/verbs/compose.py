@@ -76,7 +76,8 @@ def compose(
         model: folder of Stable Diffusion 1.5 for iclight.
         offset: file of the IC-Light weights.
         expressions: write referring expressions, nine or more a picture.
-        paraphrase: address of a language model's chat endpoint (OpenAI's protocol), which says them in other words.
+        paraphrase: address of a language model's chat endpoint (OpenAI's protocol), which says them in other words;
+            what then means something else is dropped. One process asks; answers are kept in OUT-paraphrases.jsonl.
         writer: name of that language model.
         scenes: a data set that kizu compose made: its scenes are drawn again, with label, blends and relight as asked
             here.
@@ -127,6 +128,7 @@ def compose(
     there = f"{count} composed pictures are in {out} already; there was nothing to do."
     if target.done:
         return Done(there, out)
+    paraphraser = _paraphraser(out, paraphrase, writer)
     relighter = _relighter(relight, model, offset)
     again = None if scenes is None else check_scenes(Dataset.open(scenes))
     skips = Skips(strict)
@@ -147,8 +149,9 @@ def compose(
         relighter=relighter,
         scenes=again,
         surfaces=found.surfaces,
+        paraphraser=paraphraser,
     )
-    written = publish(source, target, found.info, workers, engine, sheet=sheet, strict=strict)
+    written = publish(source, target, found.info, 1 if paraphrase else workers, engine, sheet=sheet, strict=strict)
     if target.there and not written.made:
         return Done(there, out, written.skipped)
     done = number - len(written.skipped)
@@ -156,6 +159,9 @@ def compose(
     what = f"{len(found.stock)} segments on " if found.stock is not None else ""
     line = f"{done} {'picture' if done == 1 else 'pictures'} composed of {what}{len(found.backgrounds)} backgrounds "
     line += f"{'was' if done == 1 else 'were'} written to {out}{speed} ({written.bytes / 1e6:.0f} MB; seed {seed}). "
+    if paraphraser is not None:
+        line += f"Of {paraphraser.counts.total() - paraphraser.counts['cached']} expressions "
+        line += f"{paraphraser.counts['kept']} are said in other words, too. "
     line += f"What is in them: {out / 'card.md'}."
     return Done(line, out, [*skips.items, *written.skipped])
 
@@ -192,3 +198,16 @@ def _relighter(relight: str, model: Path | None, offset: Path | None):
     made = Relighter(model, offset)
     made.load()  # what is missing is told now, not by a worker
     return made
+
+
+def _paraphraser(out: Path, paraphrase: str | None, writer: str | None):
+    from kizu.core.errors import KizuError
+
+    if (paraphrase is None) != (writer is None):
+        raise KizuError("--paraphrase (the address) and --writer (the name of the language model) belong together")
+    if paraphrase is None:
+        return None
+    from kizu.synth.compose.refer.chat import Chat
+    from kizu.synth.compose.refer.paraphrase import Paraphraser
+
+    return Paraphraser(Chat(paraphrase, writer), out.with_name(f"{out.name}-paraphrases.jsonl"))

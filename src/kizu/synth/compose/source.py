@@ -21,6 +21,7 @@ from kizu.synth.compose.options import OTHER, REAL, Options
 from kizu.synth.compose.planner import Planner
 from kizu.synth.compose.prior import Prior
 from kizu.synth.compose.refer.express import express
+from kizu.synth.compose.refer.paraphrase import Paraphraser
 from kizu.synth.compose.relight.relight import Model, relight
 from kizu.synth.compose.render import Rendered, render
 from kizu.synth.compose.spec import VERSION, Scene
@@ -40,13 +41,15 @@ class Composition:
     def __init__(
         self, stock: Stock | None, backgrounds: Backgrounds, prior: Prior | None, options: Options, count: int,
         seed: int = 0, start: int = 0, relighter: Model | None = None, scenes: Dataset | None = None,
-        surfaces: np.ndarray | None = None,
+        surfaces: np.ndarray | None = None, paraphraser: Paraphraser | None = None,
     ):  # fmt: skip
         """
         Args:
             relighter: puts a generated light on top, where ``options`` ask for it.
             scenes: composed pictures whose scenes are drawn again instead of new ones.
             surfaces: of the segments, see :meth:`Stock.surfaces`; with them segments go on surfaces like their own.
+
+            paraphraser: says expressions in other words, which are kept beside them.
 
         Raises:
             KizuError: a count or seed that makes no sense, real defects without segments, an unknown layout.
@@ -64,7 +67,7 @@ class Composition:
             names += list(options.types or TYPES) if "drawn" in makers else []
             names += [OTHER] if makers - {"drawn"} else []
         self.names = tuple(dict.fromkeys(names))
-        self.prior, self.relighter, self.scenes = prior, relighter, scenes
+        self.prior, self.relighter, self.scenes, self.paraphraser = prior, relighter, scenes, paraphraser
         self._planner = Planner(stock, backgrounds, prior, options, seed, surfaces)
 
     def __len__(self) -> int:
@@ -104,6 +107,8 @@ class Composition:
         if self.options.expressions:
             chance = generator(self.seed, Stream.WORDS, index)
             said = express(found, self.names, image, chance, least=self.options.expressions)
+            if self.paraphraser is not None:
+                said = said + self.paraphraser.paraphrase(said, self.names)
             meta["expressions"] = [item.to_json() for item in said]
         return Sample(
             f"{index:08d}.png", _encode(image), found, size=scene.size, source="kizu compose", meta=meta,
