@@ -267,7 +267,8 @@ def main() -> None:
             results["speed"].append(row)
             print(
                 f"{layout:8} {side:5} px  {row['per_second']:6.1f} pictures a second, "
-                f"{row['per_second_of_processor']:.1f} by processor time, {row['instances']:.1f} instances each (asked: {row['target']})",
+                f"{row['per_second_of_processor']:.1f} by processor time, {row['instances']:.1f} instances each "
+                f"(asked: {row['target']})",
                 flush=True,
             )
     if arguments.what in ("all", "memory"):

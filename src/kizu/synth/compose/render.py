@@ -17,7 +17,7 @@ from kizu.synth.compose.blend import blend
 from kizu.synth.compose.change import label
 from kizu.synth.compose.flaws.make import make
 from kizu.synth.compose.ground import Ground
-from kizu.synth.compose.linear import from_linear
+from kizu.synth.compose.linear import LUMINANCE, from_linear
 from kizu.synth.compose.noise import estimate
 from kizu.synth.compose.paste import Pasted, warp
 from kizu.synth.compose.segment import OBJECT
@@ -26,6 +26,7 @@ from kizu.synth.compose.spec import Layer, Scene
 from kizu.synth.compose.stock import Stock
 
 _RIM = 2  # pixels around a defect's outline that come along: outlines are drawn tight
+_AWAY = 1.5  # pixels of blur in which the eye looks at a change
 _APART = 3  # pixels from a defect to what counts as surface without defect
 
 
@@ -199,7 +200,7 @@ def _settle(
     """Keep a change that can be seen, and label it."""
     base = frame.there.light[pasted.slices]
     found = label(base, joined, planned, frame.behind.noise)
-    if found is None:
+    if found is None or (layer.make and not _stands_out(base, joined, found.mask)):
         return "not to be seen"
     touched = _touched(np.ascontiguousarray(joined, np.float32), base)
     frame.lacks(pasted, joined, touched)
@@ -207,6 +208,17 @@ def _settle(
     attributes = {"contrast_to_noise": round(float(found.contrast_to_noise), 3), "share": round(float(found.share), 3)}
     mask = found.mask if by_change else planned
     return Drawn(layer.label, 0, pasted.x, pasted.y, mask, planned, attributes)
+
+
+def _stands_out(before: np.ndarray, after: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether a change shows against the texture of the surface: another piece of the same grain does not.
+
+    Both are looked at from a little away: the mean change must not be smaller than what the surface varies by.
+    """
+    seen = np.sqrt(before @ LUMINANCE), np.sqrt(after @ LUMINANCE)
+    was, now = (cv2.GaussianBlur(v, (0, 0), _AWAY) for v in seen)
+    texture = float((was - cv2.GaussianBlur(was, (0, 0), 4 * _AWAY)).std())
+    return float(np.abs(now - was)[mask].mean()) >= texture
 
 
 @jit
