@@ -3,6 +3,7 @@
     uv run --extra train python bench/transfer.py --quick            # 2 cores
     uv run --extra train python bench/transfer.py --pretrain         # a GPU: makes the weights of all rows first
     uv run --extra train python bench/transfer.py --row "kizu-s=mine.safetensors" --sets bsdata
+    uv run --extra train python bench/transfer.py --quick --composed --labels 0.05 --out bench/results/composed.json
 
 A row is a backbone and where its weights come from: none, ImageNet (SqueezeNet 1.1), or formula pictures of a preset.
 A column is a data set and a share of its training labels. The detector is kizu-dense with the same settings in all
@@ -11,6 +12,9 @@ The learning rate is the one of ``--lr`` with the best score on validation pictu
 are the step whose weights are kept and the outlines. Where a set has no ``val``, a fifth of ``train`` takes
 its place, whole groups at a time. ``test`` is measured once, at the end of a cell. deeppcb has boxes alone: the
 detector learns them as filled masks, and is measured by box AP.
+
+With ``--composed`` the rows are the shipped weights with real pictures only, and with half of the training pictures
+composed of the others (``kizu fit --augment compose``) at equal steps: as usual, and with one thing changed in each.
 
 A cell is written as soon as it is measured, and is not measured again: a stopped run goes on with the next cell.
 """
@@ -47,6 +51,7 @@ from kizu.detector.inspector import DENSE
 from kizu.detector.measure import average_precision
 from kizu.detector.nets.engine import TorchSession
 from kizu.detector.nets.task import DetectorTask
+from kizu.detector.options import COMPOSED
 from kizu.detector.pictures import Part, Pictures, choose_pictures
 from kizu.detector.settings import Settings
 from kizu.detector.start import begin
@@ -54,6 +59,8 @@ from kizu.models.registry import build_backbone, build_detector
 from kizu.models.store import load_weights, shipped
 from kizu.pretrain.nets.loop import train
 from kizu.pretrain.nets.plan import Plan
+from kizu.synth.compose.options import Options
+from kizu.synth.compose.within import composed_of
 from kizu.verbs.pretrain_masks import pretrain_masks
 
 RESULTS = Path(__file__).parent / "results" / "transfer.json"
@@ -69,12 +76,14 @@ class Row:
     """A beginning: a backbone of the registry, and ``scratch``, ``imagenet``, or a weight file under a title.
 
     ``whole``: pyramid and head of the detector come from the weights, too, as they do in ``kizu fit --mode detector``.
+    ``composed``: how half of the training pictures are composed; None: all are real.
     """
 
     backbone: str
     title: str
     weights: Path | str | None = None
     whole: bool = False
+    composed: Options | None = None
 
     @property
     def name(self) -> str:
@@ -106,8 +115,28 @@ def pretrain(row: Row, minutes: float | None) -> None:
     print(done, file=sys.stderr)
 
 
+COMPOSED_WAYS = {
+    "composed": Options(),
+    "composed, hard edges": Options(blends={"hard": 1.0}),
+    "composed, no light": Options(light="none"),
+    "composed, anywhere": Options(laid={"shared": 1.0}),
+    "composed, any surface": Options(likeness=1.0),
+    "composed, planned masks": Options(label="planned"),
+}
+
+
+def composed_rows(args: argparse.Namespace) -> list[Row]:
+    """Real pictures only, and the ways to compose."""
+    name = "kizu-s"
+    out = [Row(name, "real only", name, True)]
+    out += [Row(name, title, name, True, options) for title, options in COMPOSED_WAYS.items()]
+    return [row for row in out if not args.only or row.name in args.only]
+
+
 def all_rows(args: argparse.Namespace) -> list[Row]:
     """The rows to measure: those whose weights are there."""
+    if args.composed:
+        return composed_rows(args)
     out = [Row("squeezenet1-1", "scratch"), Row("squeezenet1-1", "imagenet"), Row("kizu-s", "scratch")]
     for name in shipped():
         out += [Row(name, "shipped", name), Row(name, "shipped, whole", name, whole=True)]
@@ -194,6 +223,11 @@ def choose(args: argparse.Namespace, name: str) -> tuple[Pictures, Part]:
 class _Task(DetectorTask):
     """Fine-tuning without pictures of its samples, which nobody looks at."""
 
+    def compose(self, options: Options) -> None:
+        """Compose half of the training pictures in this way."""
+        own = Dataset(self.pictures.train, self.pictures.names)
+        self._composed = composed_of(own, self.pictures.names, self.settings.seed, options=options)
+
     def picture(self, model):
         return None
 
@@ -207,9 +241,12 @@ def fine_tune(
     """Train, and choose outlines on the validation pictures; the score of those, and the detector."""
     count = len(pictures.names)
     module = network(row, count, args.side, seed)
-    settings = Settings(DENSE, row.backbone, row.title, args.side, None, None, args.batch, lr, True, seed)
+    share = 0.0 if row.composed is None else COMPOSED
+    settings = Settings(DENSE, row.backbone, row.title, args.side, None, None, args.batch, lr, True, seed, share)
     card = Card(kind="detector", classes=list(pictures.names))
     task = _Task(module, pictures, settings, card)
+    if row.composed is not None:
+        task.compose(row.composed)
     plan = Plan(
         steps=args.steps, batch=args.batch, lr=lr, average=args.average, seed=seed, workers=args.workers,
         validations=args.validations, checkpoint_seconds=1e9,
@@ -324,6 +361,7 @@ def main() -> None:
     parser.add_argument("--split", default="test", choices=["test", "val"])
     parser.add_argument("--row", nargs="+", default=[], help="more rows, TITLE=FILE.safetensors")
     parser.add_argument("--only", nargs="+", help="names of the rows to measure")
+    parser.add_argument("--composed", action="store_true", help="what composed training pictures are worth")
     parser.add_argument("--pretrain", action="store_true", help="make the weights of rows that lack them")
     parser.add_argument("--minutes", type=float, help="of each pre-training at most")
     parser.add_argument("--steps", type=int, default=3000)
