@@ -18,6 +18,7 @@ from kizu.models.registry import Entry, entry, names
 if TYPE_CHECKING:
     from kizu.detector.fit import Detected
 
+COMPOSED = 0.5  # share of the training pictures that are composed, where that is asked for
 RUN = ".run"  # the folder of a run is called as the model file and this
 
 
@@ -34,6 +35,7 @@ class Wanted:
     size: int | None = None
     turns: bool = True
     resume: bool = False
+    composed: float = 0.0
 
 
 def fit_from(
@@ -71,9 +73,11 @@ def fit_from(
             empty_is_clean=empty_is_clean, masks=item.masks, model=item.name, false_alarms=false_alarms, seed=seed,
             skips=skips, step=step,
         )  # fmt: skip
+    if wanted.composed and not pictures.masks:
+        raise KizuError("--augment compose cuts out what is labelled, and some labels are boxes without masks")
     settings = settings_for(
         pictures.train, model=item.name, backbone=backbone.name, weights=start, size=wanted.size, epochs=wanted.epochs,
-        minutes=wanted.minutes, turns=wanted.turns, seed=seed,
+        minutes=wanted.minutes, turns=wanted.turns, seed=seed, composed=wanted.composed,
     )  # fmt: skip
     tell(pictures, settings)
     from kizu.detector.fit import close, fit_detector

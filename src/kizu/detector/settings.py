@@ -33,6 +33,7 @@ class Settings:
         lr: largest learning rate.
         turns: whether pictures may be turned and flipped.
         seed: of all chance.
+        composed: share of the training pictures that are composed of the others, see :mod:`kizu.synth.compose`.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Settings:
     lr: float
     turns: bool
     seed: int
+    composed: float = 0.0
 
     def steps(self, count: int) -> int | None:
         """Steps of the optimiser for ``count`` training pictures; None = as the minutes allow."""
@@ -66,6 +68,7 @@ def settings_for(
     minutes: float | None,
     turns: bool,
     seed: int,
+    composed: float = 0.0,
 ) -> Settings:
     """Settings for a training set; what is None follows from it.
 
@@ -88,4 +91,4 @@ def settings_for(
     if epochs is None and minutes is None:
         epochs = int(np.clip(math.ceil(_SAMPLES / len(train)), *_EPOCHS))
     batch = int(np.clip(_PIXELS // size**2 // 2 * 2, 2, 16))
-    return Settings(model, backbone, weights, size, epochs, minutes, batch, _LR.get(model, 5e-4), turns, seed)
+    return Settings(model, backbone, weights, size, epochs, minutes, batch, _LR.get(model, 5e-4), turns, seed, composed)

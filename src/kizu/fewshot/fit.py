@@ -47,6 +47,7 @@ def fit_fewshot(
     skips: Skips | None = None,
     step: Callable[[], None] = lambda: None,
     candidates: Sequence[Mix] = CANDIDATES,
+    composed: Sequence[Sample] = (),
 ) -> tuple[FewShotInspector, list[Expected]]:
     """Fit an inspector to a few labelled pictures.
 
@@ -61,6 +62,8 @@ def fit_fewshot(
         skips: notes good pictures that cannot be read.
         step: called after each of :func:`steps`.
         candidates: mixtures of the scorer's members to choose among, see :func:`choose_mix`.
+        composed: pictures composed of the support, to learn from as well; ``meta["lineage"]`` names the groups (or
+            ids) of the pictures in them, so that nothing is judged by what was made of it.
 
     Raises:
         KizuError: the network's files are missing or damaged, a labelled picture cannot be read, or no labelled pixel
@@ -85,6 +88,12 @@ def fit_fewshot(
             clean_cells.append(cells_of(sample, Instances.empty(sample.size)))
             clean.append(sample)
 
+    made = [(cells_of(sample, sample.instances), set(sample.meta["lineage"])) for sample in composed]
+
+    def made_without(held: list[Sample]) -> list[_Cells]:
+        away = {sample.group or sample.id for sample in held}
+        return [cells for cells, lineage in made if not lineage & away]
+
     def scorer_of(parts: list[_Cells]) -> Scorer:
         labels = np.concatenate([part.labels for part in parts])
         weights = balanced(labels, np.concatenate([part.weights for part in parts]))
@@ -107,6 +116,8 @@ def fit_fewshot(
         rest = [cells for cells, f in zip(labelled, fold_of, strict=True) if f != fold]
         ground = [cells for cells, f in zip(clean_cells, clean_fold_of, strict=True) if f != fold]
         shown = {i: lost & set(support.labelled[i].instances.labels.tolist()) for i in held}
+        clean_held = [sample for sample, f in zip(clean, clean_fold_of, strict=True) if f == fold]
+        ground += made_without([*(support.labelled[i] for i in held), *clean_held])
         without = scorer_of(rest + ground) if rest else None
         within = scorer_of(rest + [labelled[i] for i in held if shown[i]] + ground) if lost else None
         judges.append(within or without)
@@ -135,16 +146,16 @@ def fit_fewshot(
             regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outline.regions(odds[k])])
         step()
     chosen = [choose_rule(outlines[k], pairs[k], regions[k], share) for k in range(classes)]
-    scorer = scorer_of(labelled + clean_cells)
+    scorer = scorer_of(labelled + clean_cells + made_without([]))
     step()
     rules, expected = [rule for rule, _ in chosen], [item for _, item in chosen]
     card = _card(support, clean, rules, expected, false_alarms, [support.names[k] for k in sorted(copied)])
     return FewShotInspector(card, scorer, mixes, rules), expected
 
 
-def steps(support: Support) -> int:
+def steps(support: Support, composed: int = 0) -> int:
     """How often :func:`fit_fewshot` calls ``step``."""
-    return 2 * (len(support.labelled) + len(support.clean)) + 1
+    return 2 * (len(support.labelled) + len(support.clean)) + composed + 1
 
 
 def _on_cells(members: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,10 +6,16 @@ from pathlib import Path
 
 from kizu.core.dataset import Dataset
 from kizu.core.run import Skips, progress
+from kizu.core.sample import Sample
 from kizu.fewshot.fit import fit_fewshot, steps
 from kizu.fewshot.inspector import FewShotInspector
 from kizu.fewshot.support import Support, choose_support
 from kizu.inspection.calibrate import Expected
+from kizu.synth.compose.options import Options
+from kizu.synth.compose.within import COMPOSE, composed_of
+
+OTHERS = "(others)"  # name of all classes that are not to be found
+_EACH, _MOST = 3, 30  # composed pictures for each labelled one, and in all
 
 
 def fit_from(
@@ -24,6 +30,7 @@ def fit_from(
     false_alarms: float,
     seed: int,
     skips: Skips,
+    augment: str | None = None,
 ) -> tuple[FewShotInspector, Support]:
     """Fit to a data set and write the model file; see :func:`kizu.fewshot.fit.fit_fewshot`.
 
@@ -33,11 +40,23 @@ def fit_from(
     data = Dataset.open(dataset).split(split)
     good = Dataset.open(clean) if clean is not None else (None if empty_is_clean else data[:0])
     support = choose_support(data, classes, shots, good, seed, skips, false_alarms)
-    with progress("fitting", steps(support)) as step:
-        inspector, expected = fit_fewshot(support, false_alarms, seed, skips, step)
+    composed = compose_support(support, seed) if augment == COMPOSE else []
+    with progress("fitting", steps(support, len(composed))) as step:
+        inspector, expected = fit_fewshot(support, false_alarms, seed, skips, step, composed=composed)
     inspector.save(out)
     show(expected, inspector.card.notes, support)
     return inspector, support
+
+
+def compose_support(support: Support, seed: int) -> list[Sample]:
+    """Pictures composed of a support, to be learned from with it; see :mod:`kizu.synth.compose`.
+
+    Raises:
+        KizuError: nothing on the labelled pictures can be cut out.
+    """
+    data = Dataset([*support.labelled, *support.clean], (*support.names, OTHERS))
+    source = composed_of(data, support.names, seed, options=Options(empty=0.0))
+    return [source[i] for i in range(min(_EACH * len(support.labelled), _MOST))]
 
 
 def show(expected: list[Expected], notes: list[str], support: Support) -> None:

@@ -31,6 +31,7 @@ def fit(
     clean: Path | None = None,
     empty_is_clean: bool = True,
     false_alarms: float = 0.05,
+    augment: Literal["compose"] | None = None,
     model: str | None = None,
     backbone: str | None = None,
     weights: str | None = None,
@@ -58,6 +59,8 @@ def fit(
         clean: a folder of good pictures; by default the pictures of the data set that hold nothing.
         empty_is_clean: count pictures without any label as good ones where no folder of good ones is given.
         false_alarms: the share of good pictures on which the inspector may fire, e.g. 0.01.
+        augment: compose: learn from pictures, too, that are composed of yours: what is labelled is put on other
+            pictures, in their light (see kizu compose).
         model: detector: its name, by default kizu-dense; kizu models lists them.
         backbone: detector: the name of its backbone, by default kizu-s.
         weights: detector: shipped, none or a weight file to start from; by default shipped where there are any.
@@ -90,8 +93,9 @@ def fit(
     common = {"classes": classes, "split": split, "clean": clean, "empty_is_clean": empty_is_clean}
     common |= {"false_alarms": false_alarms, "seed": seed, "skips": skips}
     if mode == "detector":
-        from kizu.detector.options import Wanted, fit_from
+        from kizu.detector.options import COMPOSED, Wanted, fit_from
 
+        given |= {"composed": COMPOSED} if augment else {}
         done, pictures, _ = fit_from(Path(dataset), Path(out), Wanted(**given), **common)
         if done is None:
             return Fitted("this process has done its share; the first one writes the model", None, skips.items)
@@ -100,7 +104,7 @@ def fit(
     else:
         from kizu.fewshot.options import fit_from
 
-        inspector, support = fit_from(Path(dataset), Path(out), shots=shots, **common)
+        inspector, support = fit_from(Path(dataset), Path(out), shots=shots, augment=augment, **common)
         made = f"{len(support.labelled)} labelled and {len(support.clean)} good pictures"
     line = (
         f"fitted {', '.join(inspector.names)} from {made} in {time.perf_counter() - began:.1f} s; written to {out}. "

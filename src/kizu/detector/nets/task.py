@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from kizu.core.card import Card
+from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
@@ -32,6 +33,7 @@ from kizu.models.dense_targets import dense_targets
 from kizu.models.nets.dense_loss import dense_loss
 from kizu.pretrain.nets.task import Task
 from kizu.pretrain.samples import Shown, sample_page
+from kizu.synth.compose.within import composed_of
 
 _TRIES = 8  # pictures that may be broken one after the other
 _JUDGED = 120  # validation pictures of each look, and their pixels in all; the thresholds are chosen on all pictures
@@ -53,6 +55,10 @@ class DetectorTask(Task):
         self._augment = Augment(settings.size, settings.turns)
         self._order = Order(pictures.train.counts, pictures.train.good, settings.seed)
         self._judged = _some(pictures.val, settings.seed)
+        self._composed = None
+        if settings.composed:
+            own = Dataset(pictures.train, pictures.names)
+            self._composed = composed_of(own, pictures.names, settings.seed)
 
     # --- learning -------------------------------------------------------------------------------------------------
 
@@ -72,6 +78,11 @@ class DetectorTask(Task):
 
     def _item(self, place: int, skipped: list[dict[str, str]]) -> tuple[torch.Tensor, dict, torch.Tensor]:
         """The training picture at a place of the line, its target, and its statistics."""
+        random = generator(self.settings.seed, Stream.TRAINING, place)
+        if self._composed is not None and random.random() < self.settings.composed:
+            with contextlib.suppress(DataError):  # of pictures that are told about when their own turn comes
+                sample = self._composed[place]
+                return self._augment(sample.image, sample.instances, random)
         train = self.pictures.train
         for further in range(_TRIES):
             i = (self._order[place] + further) % len(train)
@@ -83,7 +94,6 @@ class DetectorTask(Task):
                 skipped.append({"item": train.dataset.ids[i], "reason": str(error)})
         else:
             raise KizuError(f"{_TRIES} pictures in a row cannot be read, the last: {skipped[-1]['reason']}")
-        random = generator(self.settings.seed, Stream.TRAINING, place)
         return self._augment(image, sample.instances, random)
 
     def _maps(self, target: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
