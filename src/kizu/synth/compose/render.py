@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kizu.core.jit import jit
 from kizu.core.seeds import Stream, generator
 from kizu.synth.compose import inflate, shading
 from kizu.synth.compose.backgrounds import Background, Backgrounds, Frame, frame_of
@@ -17,10 +16,9 @@ from kizu.synth.compose.blend import blend
 from kizu.synth.compose.change import label
 from kizu.synth.compose.flaws.make import make
 from kizu.synth.compose.ground import Ground
-from kizu.synth.compose.linear import LUMINANCE, from_linear
-from kizu.synth.compose.noise import estimate
+from kizu.synth.compose.linear import LUMINANCE
 from kizu.synth.compose.paste import Pasted, warp
-from kizu.synth.compose.segment import OBJECT
+from kizu.synth.compose.segment import OBJECT, Segment
 from kizu.synth.compose.sensor import expose
 from kizu.synth.compose.spec import Layer, Scene
 from kizu.synth.compose.stock import Stock
@@ -84,9 +82,10 @@ def render(scene: Scene, stock: Stock | None, backgrounds: Backgrounds, by_chang
         if layer.make:
             done = _made(frame, layer, backgrounds, by_change)
         else:
-            segment = stock.segment(stock.find(layer.segment))
+            row = stock.find(layer.segment)
+            segment = stock.segment(row)
             draw = _object if segment.kind == OBJECT else _defect
-            done = draw(frame, layer, segment, by_change)
+            done = draw(frame, layer, segment, stock.noise(row), by_change)
         if isinstance(done, str):
             lost.append((k, done))
         else:
@@ -117,10 +116,14 @@ class _Frame:
             self.there.light, self.there.part, self.behind.noise, (across * sun_x, down * sun_y, ambient), other
         )
 
-    def lacks(self, pasted: Pasted, joined: np.ndarray, changed: np.ndarray) -> None:
-        """Note the noise that was lost where the picture was changed."""
-        own = estimate(from_linear(joined)) if min(changed.shape) >= 8 else 0.0
-        lack = max(self.behind.noise**2 - own**2, 0.0)
+    def lacks(self, pasted: Pasted, own: float, scale: float, changed: np.ndarray) -> None:
+        """Note the noise that is missing where something was put in.
+
+        Args:
+            own: deviation of the noise that it had; where it shrinks, less is left.
+            scale: of its sides.
+        """
+        lack = max(self.behind.noise**2 - (own * min(scale, 1.0)) ** 2, 0.0)
         here = self.missing[pasted.slices]
         here[changed] = np.maximum(here[changed], np.float32(lack))
 
@@ -131,8 +134,9 @@ def _already(name: str, mask: np.ndarray) -> Drawn:
     return Drawn(name, -1, x, y, crop, crop)
 
 
-def _object(frame: _Frame, layer: Layer, segment, by_change: bool) -> Drawn | str:
-    extent = math.sqrt(max(segment.mask.sum(), 1)) * math.sqrt(abs(_scale(layer.affine)))
+def _object(frame: _Frame, layer: Layer, segment: Segment, noise: float, by_change: bool) -> Drawn | str:
+    scale = _scale(layer.affine)
+    extent = math.sqrt(max(segment.mask.sum(), 1)) * scale
     light = frame.scene.light
     pasted = warp(segment, layer.affine, frame.scene.size, inflate.reach(light, extent) + 2)
     if pasted is None or not (pasted.alpha >= 0.5).any():
@@ -154,12 +158,12 @@ def _object(frame: _Frame, layer: Layer, segment, by_change: bool) -> Drawn | st
     else:
         joined = blend(inflate.shadowed(base, alpha, light, extent), paste, alpha, layer.blend)
     mask = pasted.alpha >= 0.5
-    frame.lacks(pasted, joined, mask)
+    frame.lacks(pasted, noise, scale, mask)
     frame.there.light[s] = joined
     return Drawn(layer.label, 0, pasted.x, pasted.y, mask, mask)
 
 
-def _defect(frame: _Frame, layer: Layer, segment, by_change: bool) -> Drawn | str:
+def _defect(frame: _Frame, layer: Layer, segment: Segment, noise: float, by_change: bool) -> Drawn | str:
     pasted = warp(segment, layer.affine, frame.scene.size, _APART)
     if pasted is None:
         return "outside the frame"
@@ -175,7 +179,10 @@ def _defect(frame: _Frame, layer: Layer, segment, by_change: bool) -> Drawn | st
     rim *= pasted.known & part
     joined = blend(base, paste, rim, layer.blend)
     joined = np.where(pasted.known[:, :, None] & part[:, :, None], joined, base)
-    return _settle(frame, layer, pasted, joined, planned, by_change)
+    done = _settle(frame, layer, pasted, joined, planned, by_change)
+    if isinstance(done, Drawn):
+        frame.lacks(pasted, noise, _scale(layer.affine), rim > 0.25)
+    return done
 
 
 def _made(frame: _Frame, layer: Layer, backgrounds: Backgrounds, by_change: bool) -> Drawn | str:
@@ -202,8 +209,6 @@ def _settle(
     found = label(base, joined, planned, frame.behind.noise)
     if found is None or (layer.make and not _stands_out(base, joined, found.mask)):
         return "not to be seen"
-    touched = _touched(np.ascontiguousarray(joined, np.float32), base)
-    frame.lacks(pasted, joined, touched)
     frame.there.light[pasted.slices] = joined
     attributes = {"contrast_to_noise": round(float(found.contrast_to_noise), 3), "share": round(float(found.share), 3)}
     mask = found.mask if by_change else planned
@@ -221,17 +226,6 @@ def _stands_out(before: np.ndarray, after: np.ndarray, mask: np.ndarray) -> bool
     return float(np.abs(now - was)[mask].mean()) >= texture
 
 
-@jit
-def _touched(after: np.ndarray, before: np.ndarray) -> np.ndarray:
-    out = np.zeros(after.shape[:2], np.bool_)
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for c in range(3):
-                if abs(after[i, j, c] - before[i, j, c]) > 1e-6:
-                    out[i, j] = True
-    return out
-
-
 def _scale(affine: tuple[float, ...]) -> float:
     a, b, _, d, e, _ = affine
-    return a * e - b * d
+    return math.sqrt(abs(a * e - b * d))

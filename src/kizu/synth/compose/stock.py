@@ -13,6 +13,7 @@ from kizu.core.shards import config_digest
 from kizu.synth.compose.bank import Bank
 from kizu.synth.compose.layouts.shapes import Shapes
 from kizu.synth.compose.likeness import surface
+from kizu.synth.compose.noise import estimate
 from kizu.synth.compose.segment import DEFECT, Segment
 
 
@@ -31,6 +32,7 @@ class Stock:
             raise KizuError(f"no segment is left to compose with, of {len(bank)}{first}")
         self.bank, self.rows = bank, np.asarray(rows, np.int64)
         self.names = bank.names
+        self._noise: dict[int, float] = {}
         self._of = {id: k for k, id in enumerate(bank.table["id"][self.rows].tolist())}
 
     @classmethod
@@ -68,6 +70,12 @@ class Stock:
         segment = self.segment(k)
         x0, y0, x1, y1 = segment.box
         return segment.mask[y0:y1, x0:x1]
+
+    def noise(self, k: int) -> float:
+        """Standard deviation of the noise of a segment's 8-bit values."""
+        if k not in self._noise:
+            self._noise[k] = estimate(self.segment(k).colour)
+        return self._noise[k]
 
     def shapes(self) -> Shapes:
         """All that layouts need to know."""
