@@ -24,6 +24,7 @@ from kizu.synth.compose.spec import Layer, Scene
 from kizu.synth.compose.stock import Stock
 
 _RIM = 2  # pixels around a defect's outline that come along: outlines are drawn tight
+_THIN = 0.3  # coverage from which a pixel belongs to a defect: a line that shrinks covers no pixel by half
 _AWAY = 1.5  # pixels of blur in which the eye looks at a change
 _APART = 3  # pixels from a defect to what counts as surface without defect
 
@@ -169,7 +170,7 @@ def _defect(frame: _Frame, layer: Layer, segment: Segment, noise: float, by_chan
         return "outside the frame"
     s = pasted.slices
     part = frame.there.part[s]
-    planned = (pasted.alpha >= 0.5) & part
+    planned = (pasted.alpha >= _THIN) & part
     if not planned.any():
         return "outside the part"
     base = frame.there.light[s]
@@ -181,7 +182,7 @@ def _defect(frame: _Frame, layer: Layer, segment: Segment, noise: float, by_chan
     joined = np.where(pasted.known[:, :, None] & part[:, :, None], joined, base)
     done = _settle(frame, layer, pasted, joined, planned, by_change)
     if isinstance(done, Drawn):
-        frame.lacks(pasted, noise, _scale(layer.affine), rim > 0.25)
+        frame.lacks(pasted, noise, _scale(layer.affine), rim >= 0.5)
     return done
 
 
