@@ -31,7 +31,7 @@ class Options:
         empty: share of pictures that nothing is put into.
         light: ``none``, ``shading`` (analytic) or ``iclight`` (that, then a generative relight on top).
         label: of a defect: what really ``change``d, or the mask that was ``planned``.
-        flip: mirror backgrounds at random.
+        flip: mirror backgrounds at random; places that were learned and the side that light falls on are then lost.
         strength: range of the contrast of real defects, 1 = as it was.
         blur: range of the deviation of one blur over everything, pixels.
         least: visible pixels that a label needs.
@@ -49,7 +49,7 @@ class Options:
     empty: float = 0.1
     light: str = "shading"
     label: str = "change"
-    flip: bool = True
+    flip: bool = False
     strength: tuple[float, float] = (0.8, 1.2)
     blur: tuple[float, float] = (0.0, 0.0)
     least: int = 9
