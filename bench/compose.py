@@ -226,7 +226,7 @@ def part_seams(name: str, count: int, seeds: int) -> list[dict]:
     rows = []
     with single_threaded():
         found = gather(common_sets.DATA / name, "clean", Skips())
-        ways = {"all": dict.fromkeys(BLENDS, 1.0)} | {blend: {blend: 1.0} for blend in BLENDS}
+        ways = {"as usual": Options().blends} | {blend: {blend: 1.0} for blend in BLENDS}
         for way, weights in ways.items():
             options = Options(blends=weights, empty=0.0)
             source = Composition(

@@ -59,6 +59,7 @@ from kizu.models.registry import build_backbone, build_detector
 from kizu.models.store import load_weights, shipped
 from kizu.pretrain.nets.loop import train
 from kizu.pretrain.nets.plan import Plan
+from kizu.synth.compose.blend import BLENDS
 from kizu.synth.compose.options import Options
 from kizu.synth.compose.within import composed_of
 from kizu.verbs.pretrain_masks import pretrain_masks
@@ -118,6 +119,7 @@ def pretrain(row: Row, minutes: float | None) -> None:
 COMPOSED_WAYS = {
     "composed": Options(),
     "composed, hard edges": Options(blends={"hard": 1.0}),
+    "composed, all edges": Options(blends=dict.fromkeys(BLENDS, 1.0)),
     "composed, no light": Options(light="none"),
     "composed, anywhere": Options(laid={"shared": 1.0}),
     "composed, any surface": Options(likeness=1.0),

@@ -68,7 +68,8 @@ def compose(
             cutpaste, scar, shuffle, drawn (types of the lexicon). By default real, without SEGMENTS perlin, patch and
             drawn.
         types: types of the lexicon for drawn, e.g. --types scratch dent; by default all that it can.
-        blends: ways to join edges, with weights: hard, feather, pyramid, poisson; by default all alike.
+        blends: ways to join edges, with weights: hard, feather, pyramid, poisson; by default feather and
+            pyramid, whose seams are hardest to tell.
         likeness: share of the segments that may be put on a background: those of surfaces like it.
         empty: share of pictures that nothing is put into.
         label: of a defect: change (the pixels that really changed) or planned (the whole mask).
@@ -95,9 +96,8 @@ def compose(
     from kizu.core.errors import KizuError
     from kizu.core.run import Skips
     from kizu.core.threads import single_threaded
-    from kizu.synth.compose.blend import BLENDS
     from kizu.synth.compose.material import REFUSED, gather
-    from kizu.synth.compose.options import MADE_UP, REAL, Options
+    from kizu.synth.compose.options import MADE_UP, REAL, USUAL, Options
     from kizu.synth.compose.source import Composition, check_scenes
     from kizu.synth.formula import presets
     from kizu.synth.frame import frame_size
@@ -113,7 +113,7 @@ def compose(
         size=frame,
         flaws=_weights("flaws", flaws) or ({REAL: 1.0} if segments is not None else dict(MADE_UP)),
         types=tuple(types or ()),
-        blends=_weights("blends", blends) or dict.fromkeys(BLENDS, 1.0),
+        blends=_weights("blends", blends) or dict(USUAL),
         likeness=likeness,
         empty=empty,
         light=relight,

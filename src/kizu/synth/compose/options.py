@@ -13,6 +13,7 @@ REAL = "real"  # among the makers of defects: a segment of the bank
 LIGHTS = ("none", "shading", "iclight")
 LABELS = ("change", "planned")
 MADE_UP = {"perlin": 1.0, "patch": 1.0, "drawn": 2.0}  # makers of defects where there are no real ones
+USUAL = {"feather": 1.0, "pyramid": 1.0}  # blends whose seams are hardest to tell (bench/compose.py seams)
 OTHER = "defect"  # class of made defects that are of no type
 
 
@@ -44,7 +45,7 @@ class Options:
     size: tuple[int, int] | None = None
     flaws: dict[str, float] = field(default_factory=lambda: {REAL: 1.0})
     types: tuple[str, ...] = ()
-    blends: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BLENDS, 1.0))
+    blends: dict[str, float] = field(default_factory=lambda: dict(USUAL))
     likeness: float = 0.08
     empty: float = 0.1
     light: str = "shading"
