@@ -9,6 +9,7 @@ import pytest
 from compose_lines import composition, line, stock
 
 from kizu.core.errors import DataError, KizuError
+from kizu.core.masks import Masks
 from kizu.core.seeds import Stream
 from kizu.synth.compose.backgrounds import frame_of
 from kizu.synth.compose.linear import from_linear
@@ -145,7 +146,11 @@ def test_what_was_on_the_background_stays_labelled():
 
 
 def test_planned_and_changed_masks_are_kept():
-    for sample in composition(10, seed=3).dataset():
+    changed, meant = composition(10, seed=3), composition(10, seed=3, label="planned")
+    for sample, other in zip(changed.dataset(), meant.dataset(), strict=True):
+        codes = [text.encode() for text in sample.instances.attributes.get("planned", ())]
+        if len(codes) == len(other.instances) > 0 and other.instances.attributes["visible_ratio"].min() == 1:
+            assert Masks.from_codes(codes, sample.size) == other.instances.masks
         for k in range(len(sample.instances)):
             assert sample.instances.attributes["contrast_to_noise"][k] >= 2
             assert 0 < sample.instances.attributes["share"][k] <= 1

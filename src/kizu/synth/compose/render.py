@@ -23,6 +23,7 @@ from kizu.synth.compose.sensor import expose
 from kizu.synth.compose.spec import Layer, Scene
 from kizu.synth.compose.stock import Stock
 
+VISIBLE = "contrast_to_noise"  # attribute of what is labelled by its change
 _RIM = 2  # pixels around a defect's outline that come along: outlines are drawn tight
 _THIN = 0.3  # coverage from which a pixel belongs to a defect: a line that shrinks covers no pixel by half
 _AWAY = 1.5  # pixels of blur in which the eye looks at a change
@@ -211,7 +212,7 @@ def _settle(
     if found is None or (layer.make and not _stands_out(base, joined, found.mask)):
         return "not to be seen"
     frame.there.light[pasted.slices] = joined
-    attributes = {"contrast_to_noise": round(float(found.contrast_to_noise), 3), "share": round(float(found.share), 3)}
+    attributes = {VISIBLE: round(float(found.contrast_to_noise), 3), "share": round(float(found.share), 3)}
     mask = found.mask if by_change else planned
     return Drawn(layer.label, 0, pasted.x, pasted.y, mask, planned, attributes)
 

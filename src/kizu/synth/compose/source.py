@@ -13,6 +13,7 @@ import numpy as np
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
+from kizu.core.masks import Masks
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
 from kizu.synth.compose.backgrounds import Backgrounds
@@ -23,7 +24,7 @@ from kizu.synth.compose.prior import Prior
 from kizu.synth.compose.refer.express import express
 from kizu.synth.compose.refer.paraphrase import Paraphraser
 from kizu.synth.compose.relight.relight import Model, relight
-from kizu.synth.compose.render import Rendered, render
+from kizu.synth.compose.render import VISIBLE, Rendered, render
 from kizu.synth.compose.spec import VERSION, Scene
 from kizu.synth.compose.stock import Stock
 from kizu.synth.compose.visibility import Piece, labels
@@ -140,6 +141,10 @@ class Composition:
         pieces = [Piece.cut(drawn.mask, drawn.x, drawn.y, scene.size) for drawn in done.drawn]
         keys = dict.fromkeys(key for drawn in done.drawn for key in drawn.attributes)
         more = {key: [drawn.attributes.get(key) for drawn in done.drawn] for key in keys}
+        planned = Masks.from_crops([(drawn.planned, (drawn.x, drawn.y)) for drawn in done.drawn], scene.size).codes()
+        # Of what is labelled by its change, COCO's code of what was meant to change.
+        by_change = [VISIBLE in drawn.attributes for drawn in done.drawn]
+        more["planned"] = [code.decode("ascii") if k else None for code, k in zip(planned, by_change, strict=True)]
         more["segment"] = [scene.layers[k].segment if k >= 0 else "" for k in (drawn.layer for drawn in done.drawn)]
         return labels(pieces, [self.names.index(drawn.label) for drawn in done.drawn], scene.size, more)
 
