@@ -78,16 +78,16 @@ def render(scene: Scene, stock: Stock | None, backgrounds: Backgrounds, by_chang
     """
     behind = backgrounds[backgrounds.number(scene.background)]
     there = frame_of(behind, scene.window, scene.size, scene.flips)
-    frame = _Frame(scene, behind, there, np.zeros(scene.size, np.float32))
+    frame = _Frame(scene, behind, there, np.zeros(scene.size, np.float32), by_change)
     drawn, lost = [_already(name, mask) for name, mask in zip(there.labels, there.masks, strict=True)], []
     for k, layer in enumerate(scene.layers):
         if layer.make:
-            done = _made(frame, layer, backgrounds, by_change)
+            done = _made(frame, layer, backgrounds)
         else:
             row = stock.find(layer.segment)
             segment = stock.segment(row)
             draw = _object if segment.kind == OBJECT else _defect
-            done = draw(frame, layer, segment, stock.noise(row), by_change)
+            done = draw(frame, layer, segment, stock.noise(row))
         if isinstance(done, str):
             lost.append((k, done))
         else:
@@ -110,6 +110,7 @@ class _Frame:
     behind: Background
     there: Frame
     missing: np.ndarray
+    by_change: bool
 
     def ground(self, other: np.ndarray | None) -> Ground:
         sun_x, sun_y, ambient = self.behind.sun
@@ -136,7 +137,7 @@ def _already(name: str, mask: np.ndarray) -> Drawn:
     return Drawn(name, -1, x, y, crop, crop)
 
 
-def _object(frame: _Frame, layer: Layer, segment: Segment, noise: float, by_change: bool) -> Drawn | str:
+def _object(frame: _Frame, layer: Layer, segment: Segment, noise: float) -> Drawn | str:
     scale = _scale(layer.affine)
     extent = math.sqrt(max(segment.mask.sum(), 1)) * scale
     light = frame.scene.light
@@ -165,7 +166,7 @@ def _object(frame: _Frame, layer: Layer, segment: Segment, noise: float, by_chan
     return Drawn(layer.label, 0, pasted.x, pasted.y, mask, mask)
 
 
-def _defect(frame: _Frame, layer: Layer, segment: Segment, noise: float, by_change: bool) -> Drawn | str:
+def _defect(frame: _Frame, layer: Layer, segment: Segment, noise: float) -> Drawn | str:
     pasted = warp(segment, layer.affine, frame.scene.size, _APART)
     if pasted is None:
         return "outside the frame"
@@ -181,13 +182,13 @@ def _defect(frame: _Frame, layer: Layer, segment: Segment, noise: float, by_chan
     rim *= pasted.known & part
     joined = blend(base, paste, rim, layer.blend)
     joined = np.where(pasted.known[:, :, None] & part[:, :, None], joined, base)
-    done = _settle(frame, layer, pasted, joined, planned, by_change)
+    done = _settle(frame, layer, pasted, joined, planned)
     if isinstance(done, Drawn):
         frame.lacks(pasted, noise, _scale(layer.affine), rim >= 0.5)
     return done
 
 
-def _made(frame: _Frame, layer: Layer, backgrounds: Backgrounds, by_change: bool) -> Drawn | str:
+def _made(frame: _Frame, layer: Layer, backgrounds: Backgrounds) -> Drawn | str:
     other = None
     if layer.other:
         other = backgrounds[backgrounds.number(layer.other)].light
@@ -197,15 +198,13 @@ def _made(frame: _Frame, layer: Layer, backgrounds: Backgrounds, by_change: bool
     if change is None or not change.planned.any():
         return f"{layer.make} does not go there"
     pasted = Pasted(change.x, change.y, change.light, change.planned.astype(np.float32), change.planned)
-    done = _settle(frame, layer, pasted, change.light, change.planned, by_change)
+    done = _settle(frame, layer, pasted, change.light, change.planned)
     if isinstance(done, Drawn):
         done.attributes |= change.attributes
     return done
 
 
-def _settle(
-    frame: _Frame, layer: Layer, pasted: Pasted, joined: np.ndarray, planned: np.ndarray, by_change: bool
-) -> Drawn | str:
+def _settle(frame: _Frame, layer: Layer, pasted: Pasted, joined: np.ndarray, planned: np.ndarray) -> Drawn | str:
     """Keep a change that can be seen, and label it."""
     base = frame.there.light[pasted.slices]
     found = label(base, joined, planned, frame.behind.noise)
@@ -213,7 +212,7 @@ def _settle(
         return "not to be seen"
     frame.there.light[pasted.slices] = joined
     attributes = {VISIBLE: round(float(found.contrast_to_noise), 3), "share": round(float(found.share), 3)}
-    mask = found.mask if by_change else planned
+    mask = found.mask if frame.by_change else planned
     return Drawn(layer.label, 0, pasted.x, pasted.y, mask, planned, attributes)
 
 
