@@ -64,6 +64,15 @@ def test_weights_to_begin_with(run, refused, trained, tmp_path):
     assert all(np.allclose(first[name], second[name], atol=1e-3) for name in kernels)
 
 
+def test_a_network_without_norms_is_saved_without_norms(run, tmp_path):
+    words = ("pretrain", "masks", *TINY, "--model", "squeezenet1-1", "--samples", 8, "--out", tmp_path / "run")
+    code, out, _ = run(*words)
+    assert code == 0, out
+    load_weights(tmp_path / "run" / "weights.safetensors").into(build_backbone("squeezenet1-1"))
+    code, out, _ = run(*words, "--resume")
+    assert code == 0 and "learned from 8 pictures" in out
+
+
 def test_a_data_set(run, disc_line, tmp_path):
     Dataset.open(disc_line).split("train").write(tmp_path / "set", "shards")
     code, out, _ = run("pretrain", "masks", tmp_path / "set", *TINY, "--samples", 8, "--out", tmp_path / "run")

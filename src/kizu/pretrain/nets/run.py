@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from kizu import __version__
+from kizu.models.nets.fold import add_norms, has_norms
 from kizu.models.registry import build_backbone, entry
 from kizu.models.store import load_weights
 from kizu.pretrain.material import Material
@@ -34,7 +35,7 @@ def pretrain(
     resume: bool,
     strict: bool,
 ) -> Trained:
-    """Train a backbone of the registry on a material.
+    """Train a backbone of the registry on a material. One that has no norms, and begins from nothing, has some meanwhile.
 
     Args:
         whole: the samples of the recipe bound the run, besides the minutes.
@@ -58,6 +59,9 @@ def pretrain(
         begun = None if weights is None else load_weights(weights)
         if begun is not None:
             begun.into(backbone)
+        elif not has_norms(backbone):
+            add_norms(backbone)
+            config |= {"norms": "while it learns; folded into the kernels that are saved"}
         task = task_of(objective, material, backbone, recipe, seed)
         task.begun = None if begun is None else begun.card
     done = train(task, folder, plan, config, resume, strict)

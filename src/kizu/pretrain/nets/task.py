@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from kizu.core.card import Card
+from kizu.models.nets.fold import folded
 from kizu.models.store import arrays_of, save_weights
 
 
@@ -71,5 +72,5 @@ class Task:
         """Write the weights of ``model`` as a file of Kizu. Raises KizuError where the file system refuses."""
         arrays = {}
         for part, module in model.named_children():
-            arrays |= arrays_of(module, part)
+            arrays |= arrays_of(folded(module), part)
         save_weights(path, arrays, self.architecture, card)
