@@ -1,7 +1,8 @@
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
+import torch
 from torch import nn
 
 from kizu.models.nets.fold import add_norms, folded, has_norms

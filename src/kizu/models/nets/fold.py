@@ -31,7 +31,7 @@ def has_norms(module: nn.Module) -> bool:
 
 
 def add_norms(module: nn.Module) -> None:
-    """Put a batch norm behind each convolution, in place. It changes what the network says: it is for random weights."""
+    """Put a batch norm behind each convolution, in place, which changes what the network says: for random weights."""
     for child in list(module.modules()):
         if type(child) is nn.Conv2d:
             child.__class__ = NormedConv2d
@@ -39,7 +39,7 @@ def add_norms(module: nn.Module) -> None:
 
 
 def folded(module: nn.Module) -> nn.Module:
-    """The module without the norms of :func:`add_norms`, saying the same in evaluation mode; itself where it has none."""
+    """The module without the norms of :func:`add_norms`, in evaluation mode; itself where it has none."""
     if not any(isinstance(child, NormedConv2d) for child in module.modules()):
         return module
     out = copy.deepcopy(module).eval()

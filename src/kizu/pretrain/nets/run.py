@@ -35,7 +35,7 @@ def pretrain(
     resume: bool,
     strict: bool,
 ) -> Trained:
-    """Train a backbone of the registry on a material. One that has no norms, and begins from nothing, has some meanwhile.
+    """Train a backbone of the registry on a material; one without norms, begun from nothing, has some meanwhile.
 
     Args:
         whole: the samples of the recipe bound the run, besides the minutes.
