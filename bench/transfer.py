@@ -79,7 +79,8 @@ class Row:
     """A beginning: a backbone of the registry, and ``scratch``, ``imagenet``, or a weight file under a title.
 
     ``whole``: pyramid and head of the detector come from the weights, too, as they do in ``kizu fit --mode detector``.
-    ``composed``: how half of the training pictures are composed; None: all are real.
+    ``composed``: how half of the training pictures are composed; None: all are real. ``until``: share of the steps
+    after which all are real.
     """
 
     backbone: str
@@ -87,6 +88,7 @@ class Row:
     weights: Path | str | None = None
     whole: bool = False
     composed: Options | None = None
+    until: float = 0.6
 
     @property
     def name(self) -> str:
@@ -139,6 +141,7 @@ def composed_rows(args: argparse.Namespace) -> list[Row]:
     name = "kizu-s"
     out = [Row(name, "real only", name, True)]
     out += [Row(name, title, name, True, options) for title, options in COMPOSED_WAYS.items()]
+    out += [Row(name, "composed, to the end", name, True, Options(), 1.0)]
     return [row for row in out if not args.only or row.name in args.only]
 
 
@@ -253,7 +256,8 @@ def fine_tune(
     count = len(pictures.names)
     module = network(row, count, args.side, seed)
     share = 0.0 if row.composed is None else COMPOSED
-    settings = Settings(DENSE, row.backbone, row.title, args.side, None, None, args.batch, lr, True, seed, share)
+    until = round(row.until * args.steps * args.batch)
+    settings = Settings(DENSE, row.backbone, row.title, args.side, None, None, args.batch, lr, True, seed, share, until)
     card = Card(kind="detector", classes=list(pictures.names))
     task = _Task(module, pictures, settings, card)
     if row.composed is not None:

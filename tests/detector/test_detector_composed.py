@@ -18,10 +18,10 @@ from kizu.models.registry import build_backbone, build_detector
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
-def task(share, seed=0):
+def task(share, seed=0, epochs=20):
     pictures = chosen(dataset(product(16, "train"), product(8, "val", 100)))
     settings = settings_for(
-        pictures.train, model="kizu-dense", backbone="kizu-s", weights="none", size=64, epochs=1, minutes=None,
+        pictures.train, model="kizu-dense", backbone="kizu-s", weights="none", size=64, epochs=epochs, minutes=None,
         turns=True, seed=seed, composed=share,
     )  # fmt: skip
     torch.manual_seed(0)
@@ -58,6 +58,16 @@ def test_about_the_share_that_was_asked_for_is_composed():
             made.batch(step)
         count = 4 * made.settings.batch
         assert least * count <= len(made._composed.asked) <= most * count
+
+
+def test_the_last_part_of_the_training_is_real():
+    made = task(1.0, epochs=5)
+    made._composed = Counted(made._composed)
+    until = made.settings.composed_until
+    assert until == 0.6 * 5 * 16
+    for step in range(made.settings.steps(16)):
+        made.batch(step)
+    assert sorted(made._composed.asked) == list(range(until))
 
 
 def test_labels_are_those_of_the_classes_to_find():

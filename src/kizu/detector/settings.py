@@ -16,6 +16,7 @@ _SIDES = (128, 384)  # smallest and largest side that is chosen for the user
 _PIXELS = 8 * 256 * 256  # of a batch
 _SAMPLES = 12_000  # that a small set is shown in all, unless the user says how long
 _EPOCHS = (20, 200)
+_COMPOSED_UNTIL = 0.6  # share of the steps; a network that ends on real pictures fits them better
 _LR = {"kizu-dense": 1e-3, "d-fine": 2e-4, "rt-detrv2": 2e-4, "mask2former": 1e-4}
 
 
@@ -34,6 +35,7 @@ class Settings:
         turns: whether pictures may be turned and flipped.
         seed: of all chance.
         composed: share of the training pictures that are composed of the others, see :mod:`kizu.synth.compose`.
+        composed_until: number of the training picture from which on all are real; None = none.
     """
 
     model: str
@@ -47,6 +49,7 @@ class Settings:
     turns: bool
     seed: int
     composed: float = 0.0
+    composed_until: int | None = None
 
     def steps(self, count: int) -> int | None:
         """Steps of the optimiser for ``count`` training pictures; None = as the minutes allow."""
@@ -91,4 +94,8 @@ def settings_for(
     if epochs is None and minutes is None:
         epochs = int(np.clip(math.ceil(_SAMPLES / len(train)), *_EPOCHS))
     batch = int(np.clip(_PIXELS // size**2 // 2 * 2, 2, 16))
-    return Settings(model, backbone, weights, size, epochs, minutes, batch, _LR.get(model, 5e-4), turns, seed, composed)
+    # How many pictures there will be is not known where minutes count.
+    until = round(_COMPOSED_UNTIL * epochs * len(train)) if composed and epochs is not None else None
+    return Settings(
+        model, backbone, weights, size, epochs, minutes, batch, _LR.get(model, 5e-4), turns, seed, composed, until
+    )

@@ -79,7 +79,9 @@ class DetectorTask(Task):
     def _item(self, place: int, skipped: list[dict[str, str]]) -> tuple[torch.Tensor, dict, torch.Tensor]:
         """The training picture at a place of the line, its target, and its statistics."""
         random = generator(self.settings.seed, Stream.TRAINING, place)
-        if self._composed is not None and random.random() < self.settings.composed:
+        until = self.settings.composed_until
+        early = self._composed is not None and (until is None or place < until)
+        if early and random.random() < self.settings.composed:
             with contextlib.suppress(DataError):  # of pictures that are told about when their own turn comes
                 sample = self._composed[place]
                 return self._augment(sample.image, sample.instances, random)
