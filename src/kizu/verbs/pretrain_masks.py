@@ -9,6 +9,7 @@ from kizu.core.run import Done
 
 if TYPE_CHECKING:
     from kizu.pretrain.nets.plan import Trained
+    from kizu.pretrain.recipe import Recipe
 
 
 def pretrain_masks(
@@ -31,7 +32,7 @@ def pretrain_masks(
     precision: str = "auto",
     resume: bool = False,
     strict: bool = False,
-) -> Done:
+) -> Done | None:
     """Train a network on made pictures and their masks, so that it knows defects before it sees a product.
 
     Pictures are drawn while they are needed, or read from DATA. The same command runs on a CPU, a GPU and, under
@@ -57,6 +58,9 @@ def pretrain_masks(
         precision: float32, bfloat16, or auto: bfloat16 where it is quicker.
         resume: go on with the run in the folder, where there is one.
         strict: stop at the first picture that cannot be used, instead of listing it in skipped.jsonl.
+
+    Returns:
+        What was done; under torchrun None in all processes but the first.
 
     Raises:
         KizuError: an unknown name or key, data without classes or masks, weights of another architecture, a folder that
@@ -84,7 +88,33 @@ def pretrain_masks(
         whole=samples is not None or minutes is None, weights=weights, precision=precision,
         workers=max(cores() // 2, 1) if workers is None else workers, resume=resume, strict=strict,
     )  # fmt: skip
+    if not done.main:
+        return None
+    _show(Path(out), chosen)
     return Done(_line(done, chosen.model, Path(out)), Path(out), done.skipped)
+
+
+def _show(out: Path, recipe: Recipe) -> None:
+    """Print how the run went: the loss, and the figures of the held-out pictures, the best in bold."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from kizu.pretrain.log import read_log
+
+    log, found = read_log(out / "log.csv"), read_log(out / "validation.csv")
+    best = max(found, key=lambda row: row["score"])
+    table = Table(
+        title=f"On {recipe.held} held-out pictures (the best weights are chosen on them)", title_justify="left"
+    )
+    named = {"score": "mean AP of the classes", "miou": "mIoU", "any": 'AP of "something is here"'}
+    figures = [name for name in best if name != "step"]
+    for title in ("step", "pictures", "loss", *(named.get(name, name) for name in figures)):
+        table.add_column(title, justify="right")
+    for row in found:
+        line = next(line for line in log if line["step"] >= row["step"])
+        values = [f"{row['step']:.0f}", f"{line['samples']:.0f}", f"{line['loss']:.3f}"]
+        table.add_row(*values, *(f"{row[name]:.3f}" for name in figures), style="bold" if row is best else None)
+    Console(stderr=True).print(table)
 
 
 def _line(done: Trained, model: str, out: Path) -> str:

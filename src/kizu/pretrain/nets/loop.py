@@ -124,7 +124,7 @@ class _Run:
         return Trained(
             self.folder / WEIGHTS, self.step, self.step * each, self.now, self.best,
             (self.step - self.first) * each / here if self.step > self.first else 0.0,
-            self.waited / here if self.step > self.first else 0.0, precision, self.skips.items,
+            self.waited / here if self.step > self.first else 0.0, precision, self.skips.items, self.main,
         )  # fmt: skip
 
     def _train(self, made: Iterator[dict[str, Any]]) -> None:

@@ -73,6 +73,7 @@ class Trained:
         waiting: share of its time that it waited for data.
         precision: float32 or bfloat16.
         skipped: one record {item, reason} for each item that could not be used.
+        main: whether this is the first process, which tells about the run.
     """
 
     weights: Path
@@ -84,3 +85,4 @@ class Trained:
     waiting: float = 0.0
     precision: str = "float32"
     skipped: list[dict[str, str]] = field(default_factory=list)
+    main: bool = True
