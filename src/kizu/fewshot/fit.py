@@ -169,4 +169,4 @@ def _on_cells(members: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.nd
     """Member maps (4, h, w) and truth bool (h, w) of one class on the grid of cells, other classes' cells set to
     never."""
     own, other = (to_cells(truth[k]) for k in (label, -1))
-    return np.where(other > 0, NEVER, members[:, label]), own >= min(0.5, max(float(own.max()), 1e-6))
+    return np.where(other > 0, np.float16(NEVER), members[:, label]), own >= min(0.5, max(float(own.max()), 1e-6))

@@ -10,12 +10,12 @@ from kizu.core.sample import Sample
 from kizu.inspection.calibrate import Expected, choose_outline, choose_rule
 from kizu.inspection.regions import Rule
 
-NEVER = np.float16(-30)  # log odds that no threshold reaches
+NEVER = -30.0  # log odds that no threshold reaches
 
 Judged = tuple[np.ndarray, np.ndarray, set[int]]  # odds (C, H, W), truth bool (C + 1, H, W), the classes judged here
 
 
-def pairs_of(judged: Iterable[Judged], classes: int, never: np.float16 = NEVER) -> list[list]:
+def pairs_of(judged: Iterable[Judged], classes: int, never: float = NEVER) -> list[list]:
     """For each class its pairs (log odds float16 (H, W), truth bool (H, W)) of labelled pictures that were left out.
 
     Args:
