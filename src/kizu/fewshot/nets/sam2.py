@@ -24,8 +24,8 @@ from kizu.core.errors import KizuError
 from kizu.fewshot.sam2_folder import colour_scale, input_side
 
 ABSENT = -1024.0  # SAM2's logit where there is no object
-_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError)
-_BROKEN += (SafetensorError,)  # of loading a folder
+# What loading a folder raises that holds something else.
+_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError)
 _PARTS = ("maskmem_features", "maskmem_pos_enc", "object_pointer")
 
 Memory = dict[str, torch.Tensor]
