@@ -12,6 +12,10 @@ class DataError(KizuError):
     """One item of a data set cannot be used. Long runs skip the item, list it, and go on (unless ``strict``)."""
 
 
+class AbsentError(KizuError):
+    """Something beside a model file that it cannot do without is not there, or is another; the file itself is sound."""
+
+
 def optional(module: str, extra: str) -> ModuleType:
     """Import an optional library at the call that needs it.
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kizu.core.card import Card
-from kizu.core.errors import KizuError
+from kizu.core.errors import AbsentError, KizuError
 from kizu.core.files import write_bytes
 from kizu.core.instances import Instances
 
@@ -20,7 +20,10 @@ _kinds: dict[str, type[Inspector]] = {}
 
 
 class Inspector(abc.ABC):
-    """A fitted model. Subclasses set ``kind`` (the sub-package that holds them) and are registered by it."""
+    """A fitted model. Subclasses set ``kind`` and are registered by it.
+
+    A kind is named after the sub-package that holds it: ``fewshot``, ``fewshot-track``.
+    """
 
     kind: ClassVar[str] = ""
     card: Card
@@ -60,7 +63,7 @@ class Inspector(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def from_state(cls, arrays: dict[str, np.ndarray], settings: dict[str, Any], card: Card) -> Inspector:
-        """The inverse of :meth:`state`."""
+        """The inverse of :meth:`state`. AbsentError where something is missing that the file does not hold."""
 
     def save(self, path: Path | str) -> None:
         """Write one ``.kizu`` file, atomically. Raises KizuError where the file system refuses."""
@@ -81,7 +84,8 @@ class Inspector(abc.ABC):
         """Read a ``.kizu`` file.
 
         Raises:
-            KizuError: missing, truncated, not made by Kizu, or of a kind that this version does not know.
+            KizuError: missing, truncated, not made by Kizu, of a kind that this version does not know, or what it
+                needs beside itself is not there.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -106,6 +110,8 @@ class Inspector(abc.ABC):
         made = inspector_class(kind)
         try:
             return made.from_state(arrays, settings, card)
+        except AbsentError as error:
+            raise KizuError(f"{path}: {error}") from error
         except (KizuError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise KizuError(
                 f"{path}: its parts do not fit together ({error}); it is damaged or made by another Kizu: fit it anew"
@@ -113,16 +119,18 @@ class Inspector(abc.ABC):
 
 
 def inspector_class(kind: str) -> type[Inspector]:
-    """The class of a kind; its sub-package ``kizu.KIND`` is loaded, as a plug-in, when it is first asked for.
+    """The class of a kind; its sub-package (``kizu.fewshot`` of ``fewshot-track``) is loaded, as a plug-in, when it is
+    first asked for.
 
     Raises:
         KizuError: no such kind.
     """
-    if kind not in _kinds and kind.isidentifier():
+    package = kind.partition("-")[0]
+    if kind not in _kinds and package.isidentifier():
         try:
-            importlib.import_module(f"kizu.{kind}")
+            importlib.import_module(f"kizu.{package}")
         except ModuleNotFoundError as error:
-            if error.name != f"kizu.{kind}":
+            if error.name != f"kizu.{package}":
                 raise
     if kind not in _kinds:
         raise KizuError(f"this Kizu knows no inspector of kind {kind!r}; update Kizu, or fit the model anew")

@@ -1,5 +1,6 @@
 """Few-shot defect segmentation: from one to five labelled pictures to an inspector."""
 
 from kizu.fewshot.inspector import FewShotInspector
+from kizu.fewshot.track import TrackInspector
 
-__all__ = ["FewShotInspector"]
+__all__ = ["FewShotInspector", "TrackInspector"]

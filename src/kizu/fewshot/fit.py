@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from kizu import __version__
-from kizu.core.card import Card
 from kizu.core.errors import KizuError
 from kizu.core.instances import Instances
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
+from kizu.fewshot.cards import card_of
 from kizu.fewshot.cells import balanced, gather, to_cells
 from kizu.fewshot.features import channels
 from kizu.fewshot.holdout import changed_copy, folds, lost_classes, truth_of
@@ -22,12 +21,10 @@ from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix
 from kizu.fewshot.network import NAME, identity, width
 from kizu.fewshot.scorer import Scorer
 from kizu.fewshot.support import Support
-from kizu.inspection.calibrate import Expected, choose_outline, choose_rule, class_share, needed_clean
-from kizu.inspection.record import data_record
-from kizu.inspection.regions import Rule
+from kizu.fewshot.thresholds import NEVER, choose_rules, pairs_of
+from kizu.inspection.calibrate import Expected, class_share
 
 _TREES = 20
-_NEVER = np.float16(-30)  # log odds that no threshold reaches
 
 
 @dataclass
@@ -131,25 +128,35 @@ def fit_fewshot(
             step()
     unseen = [[_on_cells(m, t, k) for m, t, judged in held_out if k in judged] for k in range(classes)]
     mixes = [choose_mix(pairs, candidates) for pairs in unseen]
-    pairs: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(classes)]
-    for members, truth, judged in held_out:
-        odds = mixed(members, mixes, truth.shape[1:])
-        for k in judged:
-            # Pixels of classes that were not asked for are nobody's mistake.
-            pairs[k].append((np.where(truth[classes], _NEVER, odds[k]).astype(np.float16), truth[k]))
-    outlines = [choose_outline(_areas(support.labelled, k), pairs[k]) for k in range(classes)]
-    regions: list[list[list[tuple[float, int]]]] = [[] for _ in range(classes)]
+    pairs = pairs_of(((mixed(m, mixes, t.shape[1:]), t, judged) for m, t, judged in held_out), classes)
     asked = any(mix.asks_network for mix in mixes)
-    for sample, fold in zip(clean, clean_fold_of, strict=True):
-        odds = mixed(member_maps(sample.image, judges[fold], classes, asked), mixes, sample.size)
-        for k, outline in enumerate(outlines):
-            regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outline.regions(odds[k])])
-        step()
-    chosen = [choose_rule(outlines[k], pairs[k], regions[k], share) for k in range(classes)]
+
+    def clean_maps() -> Iterator[np.ndarray]:
+        for sample, fold in zip(clean, clean_fold_of, strict=True):
+            yield mixed(member_maps(sample.image, judges[fold], classes, asked), mixes, sample.size)
+            step()
+
+    rules, expected = choose_rules(support.labelled, pairs, clean_maps(), share)
     scorer = scorer_of(labelled + clean_cells + made_without([]))
     step()
-    rules, expected = [rule for rule, _ in chosen], [item for _, item in chosen]
-    card = _card(support, clean, rules, expected, false_alarms, [support.names[k] for k in sorted(copied)])
+    card = card_of(
+        "fewshot",
+        f"filter bank of {len(channels())} channels at stride 2, twice (raw and against the picture's own "
+        f"median), and {width()} channels of {NAME}; two forests of {_TREES} trees and two logistic regressions; "
+        "regions with two thresholds",
+        {
+            "input": "uint8 RGB at native size",
+            "tiles": "above 1024 px, seamless",
+            "weights": "{name}, SHA-256 {sha256}".format(**identity()),
+        },
+        support,
+        clean,
+        rules,
+        expected,
+        false_alarms,
+        [support.names[k] for k in sorted(copied)],
+        "the scorer was fitted to",
+    )
     return FewShotInspector(card, scorer, mixes, rules), expected
 
 
@@ -162,63 +169,4 @@ def _on_cells(members: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.nd
     """Member maps (4, h, w) and truth bool (h, w) of one class on the grid of cells, other classes' cells set to
     never."""
     own, other = (to_cells(truth[k]) for k in (label, -1))
-    return np.where(other > 0, _NEVER, members[:, label]), own >= min(0.5, max(float(own.max()), 1e-6))
-
-
-def _areas(samples: list[Sample], label: int) -> list[float]:
-    return [
-        float(area)
-        for sample in samples
-        for area, own in zip(sample.instances.masks.area, sample.instances.labels, strict=True)
-        if own == label and area > 0
-    ]
-
-
-def _card(
-    support: Support,
-    clean: list[Sample],
-    rules: list[Rule],
-    expected: list[Expected],
-    false_alarms: float,
-    copied: list[str],
-) -> Card:
-    method = "Left one labelled picture out at a time: outlines by the best pooled IoU"
-    notes = []
-    if clean:
-        method += (
-            f"; alarms held to {false_alarms:.1%} of good pictures by {len(clean)} held-out good ones (conformal)."
-        )
-        if not all(item.promised for item in expected):
-            notes.append(
-                f"{len(clean)} good pictures are too few to promise {false_alarms:.1%} false alarms "
-                f"({needed_clean(false_alarms, len(rules))} would do); the strictest threshold they allow is in force."
-            )
-    else:
-        method += "; no good pictures were given."
-        notes.append("Uncalibrated for false alarms: no good pictures were given. Pass some with --clean.")
-    if copied:
-        notes.append(
-            f"No other labelled picture shows {', '.join(copied)}: judged on turned and rescaled copies of pictures "
-            "that the scorer was fitted to, which flatters. Label more."
-        )
-    about = {key: support.info[key] for key in ("title", "licence", "origin") if support.info.get(key)}
-    data = [about | data_record("labelled pictures", "support", support.labelled)]
-    data += [about | data_record("good pictures", "clean", clean)] if clean else []
-    return Card(
-        kind="fewshot",
-        architecture=f"filter bank of {len(channels())} channels at stride 2, twice (raw and against the picture's own "
-        f"median), and {width()} channels of {NAME}; two forests of {_TREES} trees and two logistic regressions; "
-        "regions with two thresholds",
-        classes=list(support.names),
-        preprocessing={
-            "input": "uint8 RGB at native size",
-            "tiles": "above 1024 px, seamless",
-            "weights": "{name}, SHA-256 {sha256}".format(**identity()),
-        },
-        thresholds={name: round(rule.region, 6) for name, rule in zip(support.names, rules, strict=True)},
-        threshold_method=method,
-        data=data,
-        figures={name: asdict(item) for name, item in zip(support.names, expected, strict=True)},
-        notes=notes,
-        version=__version__,
-    )
+    return np.where(other > 0, np.float16(NEVER), members[:, label]), own >= min(0.5, max(float(own.max()), 1e-6))

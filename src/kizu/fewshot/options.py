@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from kizu.core.dataset import Dataset
+from kizu.core.errors import KizuError
+from kizu.core.inspector import Inspector
 from kizu.core.run import Skips, progress
 from kizu.core.sample import Sample
 from kizu.fewshot.fit import fit_fewshot, steps
-from kizu.fewshot.inspector import FewShotInspector
+from kizu.fewshot.sam2_folder import input_side, weight_files
 from kizu.fewshot.support import Support, choose_support
+from kizu.fewshot.track_fit import fit_track
+from kizu.fewshot.track_fit import steps as track_steps
 from kizu.inspection.calibrate import Expected
 from kizu.synth.compose.options import Options
 from kizu.synth.compose.within import COMPOSE, composed_of
@@ -18,9 +24,30 @@ OTHERS = "(others)"  # name of all classes that are not to be found
 _EACH, _MOST = 3, 30  # composed pictures for each labelled one, and in all
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a matcher is asked for; each field is an option of ``kizu fit``.
+
+    Attributes:
+        matcher: one of :data:`MATCHERS`.
+        network: folder of the model that ``sam2`` asks.
+        turns: whether ``sam2`` remembers mirrored copies, too.
+        augment: ``compose`` = ``kizu`` learns from composed pictures, too.
+    """
+
+    matcher: str = "kizu"
+    network: Path | None = None
+    turns: bool = True
+    augment: str | None = None
+
+
+Fit = tuple[Inspector, list[Expected]]
+
+
 def fit_from(
     dataset: Path,
     out: Path,
+    wanted: Wanted,
     *,
     classes: list[str] | None,
     shots: int | None,
@@ -30,22 +57,52 @@ def fit_from(
     false_alarms: float,
     seed: int,
     skips: Skips,
-    augment: str | None = None,
-) -> tuple[FewShotInspector, Support]:
+) -> tuple[Inspector, Support]:
     """Fit to a data set and write the model file; see :func:`kizu.fewshot.fit.fit_fewshot`.
 
     Raises:
         KizuError: options or pictures that cannot be used, or the model file cannot be written.
     """
+    _check(wanted)
     data = Dataset.open(dataset).split(split)
     good = Dataset.open(clean) if clean is not None else (None if empty_is_clean else data[:0])
     support = choose_support(data, classes, shots, good, seed, skips, false_alarms)
-    composed = compose_support(support, seed) if augment == COMPOSE else []
-    with progress("fitting", steps(support, len(composed))) as step:
-        inspector, expected = fit_fewshot(support, false_alarms, seed, skips, step, composed=composed)
+    inspector, expected = MATCHERS[wanted.matcher](support, wanted, false_alarms, seed, skips)
     inspector.save(out)
     show(expected, inspector.card.notes, support)
     return inspector, support
+
+
+def _check(wanted: Wanted) -> None:
+    """Refuse options of another matcher, and a folder that holds no model, before any picture is looked at."""
+    if wanted.matcher not in MATCHERS:
+        raise KizuError(f"no matcher is called {wanted.matcher!r}; there are: {', '.join(MATCHERS)}")
+    if wanted.matcher == "sam2":
+        if wanted.network is None:
+            raise KizuError(
+                "--matcher sam2 needs --network FOLDER, a SAM2 video model of transformers that you have downloaded, "
+                "such as facebook/sam2.1-hiera-tiny"
+            )
+        if wanted.augment:
+            raise KizuError("--augment belongs to --matcher kizu; leave it out")
+        input_side(wanted.network)
+        weight_files(wanted.network)
+    elif wanted.network is not None:
+        raise KizuError("--network belongs to --matcher sam2; give that too, or leave it out")
+
+
+def _fit_kizu(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:
+    composed = compose_support(support, seed) if wanted.augment == COMPOSE else []
+    with progress("fitting", steps(support, len(composed))) as step:
+        return fit_fewshot(support, false_alarms, seed, skips, step, composed=composed)
+
+
+def _fit_sam2(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:
+    with progress("fitting", track_steps(support)) as step:
+        return fit_track(support, wanted.network, false_alarms, seed, wanted.turns, skips, step)
+
+
+MATCHERS: dict[str, Callable[[Support, Wanted, float, int, Skips], Fit]] = {"kizu": _fit_kizu, "sam2": _fit_sam2}
 
 
 def compose_support(support: Support, seed: int) -> list[Sample]:

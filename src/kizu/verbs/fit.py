@@ -32,6 +32,8 @@ def fit(
     empty_is_clean: bool = True,
     false_alarms: float = 0.05,
     augment: Literal["compose"] | None = None,
+    matcher: Literal["kizu", "sam2"] = "kizu",
+    network: Path | None = None,
     model: str | None = None,
     backbone: str | None = None,
     weights: str | None = None,
@@ -61,6 +63,9 @@ def fit(
         false_alarms: the share of good pictures on which the inspector may fire, e.g. 0.01.
         augment: compose: learn from pictures, too, that are composed of yours: what is labelled is put on other
             pictures, in their light (see kizu compose).
+        matcher: fewshot: kizu fits a scorer within seconds, without any download; sam2 has a SAM2 video model follow
+            what is labelled on to new pictures: a GPU and the extra vfm are wanted.
+        network: sam2: the folder of a SAM2 video model of transformers; nothing is downloaded.
         model: detector: its name, by default kizu-dense; kizu models lists them.
         backbone: detector: the name of its backbone, by default kizu-s.
         weights: detector: shipped, none or a weight file to start from; by default shipped where there are any.
@@ -68,7 +73,7 @@ def fit(
         minutes: detector: longest time of training.
         epochs: detector: how often each picture is seen; by default 20 to 200, the fewer the more there are.
         size: detector: side of the windows that it is trained on, in pixels; by default as the pictures suggest.
-        turns: detector: turn and flip pictures; not where the direction is what makes a defect.
+        turns: detector, sam2: turn and flip pictures; not where the direction is what makes a defect.
         resume: detector: go on with a run that was stopped.
         seed: draws the pictures where there are more than needed; the same seed gives the same model.
         strict: stop at the first picture that cannot be read instead of passing it over.
@@ -84,12 +89,17 @@ def fit(
 
     began, skips = time.perf_counter(), Skips(strict)
     of_detector = {"model": model, "backbone": backbone, "weights": weights, "val": val, "minutes": minutes}
-    of_detector |= {"epochs": epochs, "size": size, "turns": None if turns else False, "resume": resume or None}
+    of_detector |= {"epochs": epochs, "size": size, "resume": resume or None}
+    of_detector |= {"turns": None if turns or matcher == "sam2" else False}
+    of_fewshot = {"shots": shots, "matcher": matcher if matcher != "kizu" else None, "network": network}
     given = {name: value for name, value in of_detector.items() if value is not None}
     if mode == "fewshot" and given:
         raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
-    if mode == "detector" and shots is not None:
-        raise KizuError("--shots belongs to --mode fewshot; a detector takes all labelled pictures of the split train")
+    others = [name for name, value in of_fewshot.items() if value is not None]
+    if mode == "detector" and others:
+        raise KizuError(
+            f"--{others[0]} belongs to --mode fewshot; a detector takes all labelled pictures of the split train"
+        )
     common = {"classes": classes, "split": split, "clean": clean, "empty_is_clean": empty_is_clean}
     common |= {"false_alarms": false_alarms, "seed": seed, "skips": skips}
     if mode == "detector":
@@ -102,9 +112,10 @@ def fit(
         inspector = done.inspector
         made = f"{len(pictures.train)} pictures in {done.steps} steps"
     else:
-        from kizu.fewshot.options import fit_from
+        from kizu.fewshot.options import Wanted, fit_from
 
-        inspector, support = fit_from(Path(dataset), Path(out), shots=shots, augment=augment, **common)
+        wanted = Wanted(matcher, None if network is None else Path(network), turns, augment)
+        inspector, support = fit_from(Path(dataset), Path(out), wanted, shots=shots, **common)
         made = f"{len(support.labelled)} labelled and {len(support.clean)} good pictures"
     line = (
         f"fitted {', '.join(inspector.names)} from {made} in {time.perf_counter() - began:.1f} s; written to {out}. "

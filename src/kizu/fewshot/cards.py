@@ -1,0 +1,69 @@
+"""The card of a few-shot inspector: how its thresholds were chosen, from which pictures, and what that leaves open."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from kizu import __version__
+from kizu.core.card import Card
+from kizu.core.sample import Sample
+from kizu.fewshot.support import Support
+from kizu.inspection.calibrate import Expected, needed_clean
+from kizu.inspection.record import data_record
+from kizu.inspection.regions import Rule
+
+
+def card_of(
+    kind: str,
+    architecture: str,
+    preprocessing: dict[str, Any],
+    support: Support,
+    clean: list[Sample],
+    rules: list[Rule],
+    expected: list[Expected],
+    false_alarms: float,
+    copied: list[str],
+    seen: str,
+) -> Card:
+    """The card.
+
+    Args:
+        clean: the good pictures that could be read.
+        copied: names of the classes that were judged on copies of their only picture.
+        seen: who has seen the originals of those, as in "the scorer was fitted to".
+    """
+    method = "Left one labelled picture out at a time: outlines by the best pooled IoU"
+    notes = []
+    if clean:
+        method += (
+            f"; alarms held to {false_alarms:.1%} of good pictures by {len(clean)} held-out good ones (conformal)."
+        )
+        if not all(item.promised for item in expected):
+            notes.append(
+                f"{len(clean)} good pictures are too few to promise {false_alarms:.1%} false alarms "
+                f"({needed_clean(false_alarms, len(rules))} would do); the strictest threshold they allow is in force."
+            )
+    else:
+        method += "; no good pictures were given."
+        notes.append("Uncalibrated for false alarms: no good pictures were given. Pass some with --clean.")
+    if copied:
+        notes.append(
+            f"No other labelled picture shows {', '.join(copied)}: judged on turned and rescaled copies of pictures "
+            f"that {seen}, which flatters. Label more."
+        )
+    about = {key: support.info[key] for key in ("title", "licence", "origin") if support.info.get(key)}
+    data = [about | data_record("labelled pictures", "support", support.labelled)]
+    data += [about | data_record("good pictures", "clean", clean)] if clean else []
+    return Card(
+        kind=kind,
+        architecture=architecture,
+        classes=list(support.names),
+        preprocessing=preprocessing,
+        thresholds={name: round(rule.region, 6) for name, rule in zip(support.names, rules, strict=True)},
+        threshold_method=method,
+        data=data,
+        figures={name: asdict(item) for name, item in zip(support.names, expected, strict=True)},
+        notes=notes,
+        version=__version__,
+    )

@@ -1,0 +1,64 @@
+"""Rules of all classes from maps of pictures that were left out of the fit, whatever made the maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from kizu.core.sample import Sample
+from kizu.inspection.calibrate import Expected, choose_outline, choose_rule
+from kizu.inspection.regions import Rule
+
+NEVER = -30.0  # log odds that no threshold reaches
+
+Judged = tuple[np.ndarray, np.ndarray, set[int]]  # odds (C, H, W), truth bool (C + 1, H, W), the classes judged here
+
+
+def pairs_of(judged: Iterable[Judged], classes: int, never: float = NEVER) -> list[list]:
+    """For each class its pairs (log odds float16 (H, W), truth bool (H, W)) of labelled pictures that were left out.
+
+    Args:
+        never: what pixels of the last layer of the truth are set to: classes that were not asked for are nobody's
+            mistake.
+    """
+    pairs: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(classes)]
+    for odds, truth, asked in judged:
+        for k in asked:
+            pairs[k].append((np.where(truth[classes], never, odds[k]).astype(np.float16), truth[k]))
+    return pairs
+
+
+def choose_rules(
+    labelled: list[Sample],
+    pairs: list[list[tuple[np.ndarray, np.ndarray]]],
+    clean: Iterable[np.ndarray],
+    share: float,
+    lowest: float = -np.inf,
+) -> tuple[list[Rule], list[Expected]]:
+    """The rule of each class, and what to expect of it; see :mod:`kizu.inspection.calibrate`.
+
+    Args:
+        labelled: the labelled pictures, for the sizes of their defects.
+        pairs: of :func:`pairs_of`.
+        clean: log odds (C, H, W) of good pictures that were left out; they are looked at one after the other.
+        share: of good pictures on which a class may fire, in 0..1.
+        lowest: no outline is drawn at a lower pixel threshold.
+    """
+    classes = range(len(pairs))
+    outlines = [choose_outline(_areas(labelled, k), pairs[k], lowest) for k in classes]
+    regions: list[list[list[tuple[float, int]]]] = [[] for _ in classes]
+    for odds in clean:
+        for k in classes:
+            regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outlines[k].regions(odds[k])])
+    chosen = [choose_rule(outlines[k], pairs[k], regions[k], share) for k in classes]
+    return [rule for rule, _ in chosen], [item for _, item in chosen]
+
+
+def _areas(samples: list[Sample], label: int) -> list[float]:
+    return [
+        float(area)
+        for sample in samples
+        for area, own in zip(sample.instances.masks.area, sample.instances.labels, strict=True)
+        if own == label and area > 0
+    ]
