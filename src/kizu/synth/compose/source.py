@@ -128,7 +128,12 @@ class Composition:
             ] if len(found) else []  # fmt: skip
             out = dict(done.lost + small)
             if not out:
-                return scene, done, found[found.masks.area > 0] if len(found) else found
+                if len(found) and not found.masks.area.all():
+                    # What was on the background and is covered is not in the picture; occluders are numbered anew.
+                    seen = found.masks.area > 0
+                    done.drawn = [drawn for drawn, there in zip(done.drawn, seen, strict=True) if there]
+                    found = self._labels(scene, done)
+                return scene, done, found
             gone = tuple(
                 {"label": scene.layers[k].label, "segment": scene.layers[k].segment, "reason": reason}
                 for k, reason in sorted(out.items())
