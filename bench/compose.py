@@ -9,10 +9,10 @@ written to shards; rates are medians of several runs over different pictures, of
 the machine change less.
 
 Exact: small scenes of formula pictures, all layouts in turn, all options by chance. Visible masks must be disjoint and
-within the amodal ones, boxes tight, areas those of the id raster, occluders those that lie on top; every expression must
-select its targets for an evaluator that looks at pixels, without margins; and the same scene in another light must have
-the same planned masks (those that both pictures have, where the other light hides or shows something). What is violated
-is counted, see tests/synth/compose/compose_exact.py.
+within the amodal ones, boxes tight, areas those of the id raster, occluders those that lie on top; every expression
+must select its targets for an evaluator that looks at pixels, without margins; and the same scene in another light must
+have the same planned masks (those that both pictures have, where the other light hides or shows something). What is
+violated is counted, see tests/synth/compose/compose_exact.py.
 
 Seams: a small network learns to tell crops of 32 px around the edge of a real defect from those around the edge of a
 pasted one; its AUC on crops of other pictures is the figure (0.5: it cannot), by blend.
