@@ -165,6 +165,8 @@ def part_exact(count: int, seed: int = 0) -> dict:
             row = table[layout]
             if i == 0:
                 audited = compose_exact.audited(seed, k)
+            if n % 1000 == 0:
+                print(f"{n} scenes, {sum(kinds.values())} violations", file=sys.stderr, flush=True)
             sample, faults, other = next(audited)
             if sample is None:
                 row["no_picture"] += 1
