@@ -17,7 +17,7 @@ from kizu.core.masks import Masks
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
 from kizu.synth.compose.backgrounds import Backgrounds
-from kizu.synth.compose.flaws.drawn import TYPES
+from kizu.synth.compose.flaws.drawable import TYPES
 from kizu.synth.compose.options import OTHER, REAL, Options
 from kizu.synth.compose.planner import Planner
 from kizu.synth.compose.prior import Prior
