@@ -1,12 +1,21 @@
-"""Composed images: pictures a second on one core, memory with a large bank, and whether seams betray what was put in.
+"""Composed images: pictures a second on one core, memory, exact labels, and whether seams betray what was put in.
 
     uv run python bench/compose.py                      # speed and memory; writes bench/results/compose.json
+    uv run python bench/compose.py exact                # labels and expressions of 10,000 random scenes
     uv run --extra train python bench/compose.py seams  # the seam probe on magnetic_tile
 
 Each part runs in a fresh process on one core. Speed: planned, drawn, labelled, described by expressions, encoded and
 written to shards; rates are medians of several runs over different pictures, of processor time too, which neighbours on
-the machine change less. Seams: a small network learns to tell crops of 32 px around the edge of a real defect from
-those around the edge of a pasted one; its AUC on crops of other pictures is the figure (0.5: it cannot), by blend.
+the machine change less.
+
+Exact: small scenes of formula pictures, all layouts in turn, all options by chance. Visible masks must be disjoint and
+within the amodal ones, boxes tight, areas those of the id raster, occluders those that lie on top; every expression
+must select its targets for an evaluator that looks at pixels, without margins; and the same scene in another light must
+have the same planned masks (those that both pictures have, where the other light hides or shows something). What is
+violated is counted, see tests/synth/compose/compose_exact.py.
+
+Seams: a small network learns to tell crops of 32 px around the edge of a real defect from those around the edge of a
+pasted one; its AUC on crops of other pictures is the figure (0.5: it cannot), by blend.
 """
 
 from __future__ import annotations
@@ -30,6 +39,7 @@ MOST_MEMORY = 1500  # megabytes with a bank of SEGMENTS
 SEGMENTS = 10_000
 MOST_AUC = 0.65
 REPEATS, COUNT = 3, 48
+EXACT, PROBED = 10_000, 700  # scenes; pictures of the seam probe, for each blend
 CROP, SIDE_LEAST, SIDE_MOST = 32, 6, 90  # pixels of the crops, and of the defects whose edges are looked at
 
 
@@ -132,6 +142,55 @@ def fresh(*part: str) -> dict:
         [sys.executable, __file__, "part", *part], env=os.environ | one, stdout=subprocess.PIPE, check=True, text=True
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+# --- exactness --------------------------------------------------------------------------------------------------------
+
+
+def part_exact(count: int, seed: int = 0) -> dict:
+    """Violations in ``count`` random scenes, by layout and kind; each is printed."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "synth" / "compose"))
+    import compose_exact
+
+    from kizu.core.threads import single_threaded
+
+    counted = ("scenes", "instances", "expressions", "violations", "other_in_other_light", "no_picture")
+    table = {layout: dict.fromkeys(counted, 0) for layout in compose_exact.LAYOUTS}
+    kinds: dict[str, int] = {}
+    began = time.perf_counter()
+    with single_threaded():
+        for n in range(count):
+            k, i = divmod(n, compose_exact.EACH)
+            layout = compose_exact.LAYOUTS[k % len(table)]
+            row = table[layout]
+            if i == 0:
+                audited = compose_exact.audited(seed, k)
+            if n % 1000 == 0:
+                print(f"{n} scenes, {sum(kinds.values())} violations", file=sys.stderr, flush=True)
+            sample, faults, other = next(audited)
+            if sample is None:
+                row["no_picture"] += 1
+                continue
+            row["scenes"] += 1
+            row["instances"] += len(sample.instances)
+            row["expressions"] += len(sample.meta["expressions"])
+            row["other_in_other_light"] += other
+            row["violations"] += len(faults)
+            for fault in faults:
+                kind = fault.partition(":")[0]
+                kinds[kind] = kinds.get(kind, 0) + 1
+                print(f"seed {seed}, options {k}, picture {sample.id} ({layout}): {fault}", flush=True)
+    return {"seed": seed, "seconds": time.perf_counter() - began, "violations": kinds, "layouts": table}
+
+
+def print_exact(found: dict) -> None:
+    """As a table."""
+    print("| layout | scenes | instances | expressions | violations |\n|---|---|---|---|---|")
+    for layout, row in found["layouts"].items():
+        print(f"| {layout} | " + " | ".join(str(row[name]) for name in list(row)[:4]) + " |")
+    for name, what in (("no_picture", "had no place for what was asked"),
+                       ("other_in_other_light", "show more or less in another light")):  # fmt: skip
+        print(f"{sum(row[name] for row in found['layouts'].values())} scenes {what}.")
 
 
 # --- seams ------------------------------------------------------------------------------------------------------------
@@ -246,10 +305,12 @@ def part_seams(name: str, count: int, seeds: int) -> list[dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="all", choices=("all", "speed", "memory", "seams", "part"))
+    parser.add_argument("what", nargs="?", default="all", choices=("all", "speed", "memory", "exact", "seams", "part"))
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--set", default="magnetic_tile", help="of the seam probe")
-    parser.add_argument("--count", type=int, default=700, help="composed pictures of the seam probe, for each blend")
+    parser.add_argument(
+        "--count", type=int, help=f"scenes of exact ({EXACT}), pictures of each blend of seams ({PROBED})"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="of the seam probe")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "compose.json")
     arguments = parser.parse_args()
@@ -274,9 +335,12 @@ def main() -> None:
     if arguments.what in ("all", "memory"):
         row = results["memory"] = fresh("memory")
         print(f"memory: {row['peak_mb']:.0f} MB with {row['segments']} segments (asked: {row['most_mb']})")
+    if arguments.what == "exact":
+        results["exact"] = part_exact(arguments.count or EXACT)
+        print_exact(results["exact"])
     if arguments.what == "seams":
         results["seams"] = {"set": arguments.set, "asked": MOST_AUC}
-        results["seams"]["rows"] = part_seams(arguments.set, arguments.count, arguments.seeds)
+        results["seams"]["rows"] = part_seams(arguments.set, arguments.count or PROBED, arguments.seeds)
     arguments.out.write_text(json.dumps(results, indent=1) + "\n")
 
 

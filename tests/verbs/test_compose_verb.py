@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import kizu
+from kizu.cli import main
 from kizu.core.dataset import Dataset
 from kizu.core.errors import KizuError
 from kizu.core.instances import Instances
@@ -174,6 +175,51 @@ def test_defects_are_made_without_any_label(plates, tmp_path):
     assert sum(len(sample.instances) for sample in data) >= 6
 
 
+OWN = """
+name = "tool_kiss"
+family = "surface"
+sentences = ["A tool kiss is a short bright line."]
+attributes = { tone = ["bright"], shape = ["line"], extent = ["short"] }
+recipe = { draw = "scratch", length = [20, 30], count = [1, 1] }
+"""
+
+
+def test_a_type_of_ones_own(plates, tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text(OWN)
+    how = {"backgrounds": str(plates / "images"), "workers": 1, "sheet": False, "empty": 0.0, "flaws": ["drawn"]}
+    done = kizu.compose(tmp_path / "out", count=8, types=[str(own), "tool_kiss"], **how)
+    data = Dataset.open(done.path)
+    assert data.names == ("tool_kiss",)
+    assert sum(len(sample.instances) for sample in data) >= 6
+    again = kizu.compose(tmp_path / "again", scenes=done.path, types=[str(own), "tool_kiss"], **how)
+    for a, b in zip(data, Dataset.open(again.path), strict=True):
+        assert a.image_bytes() == b.image_bytes()
+    beside = kizu.compose(tmp_path / "beside", count=2, types=[own], **how)
+    assert {"tool_kiss", "scratch", "dent"} < set(Dataset.open(beside.path).names)
+    own.write_text(OWN.replace('"scratch", length = [20, 30], count = [1, 1]', '"burr"'))
+    with pytest.raises(KizuError, match="type 'tool_kiss' cannot be drawn on pictures: burr needs the outline"):
+        kizu.compose(tmp_path / "no", count=2, types=[own], **how)
+
+
+def test_mirrored_and_blurred_pictures(plates, tmp_path):
+    def scenes(name, *more):
+        words = ["compose", str(tmp_path / name), "--segments", str(plates), "--count", "8", "--workers", "1"]
+        with pytest.raises(SystemExit) as end:
+            main([*words, "--no-sheet", *more])
+        assert end.value.code == 0
+        return [sample.meta["scene"] for sample in Dataset.open(tmp_path / name)]
+
+    plain, changed = scenes("plain"), scenes("changed", "--flip", "--blur", "0.4", "1.2")
+    assert {tuple(scene["flips"]) for scene in plain} == {(False, False)}
+    assert len({tuple(scene["flips"]) for scene in changed}) >= 3
+    assert {scene["camera"].get("blur", 0.0) for scene in plain} == {0.0}
+    blurs = [scene["camera"]["blur"] for scene in changed if scene["layers"]]
+    assert 0.4 <= min(blurs) < max(blurs) <= 1.2
+    one = [scene["camera"]["blur"] for scene in scenes("one", "--blur", "0.7") if scene["layers"]]
+    assert set(one) == {0.7}
+
+
 def test_a_bank_and_made_surfaces(plates, tmp_path):
     kizu.compose_bank(plates, tmp_path / "bank", split="train", workers=1, sheet=False)
     done = kizu.compose(
@@ -194,6 +240,11 @@ def test_a_bank_and_made_surfaces(plates, tmp_path):
         ({"set": ["mots=3"]}, "has no option 'mots'"),
         ({"classes": ["dent"]}, "unknown class 'dent'"),
         ({"flaws": ["rust"]}, "unknown flaw 'rust'"),
+        ({"types": ["dint"]}, "there is no type 'dint'"),
+        ({"types": ["burr"]}, "type 'burr' cannot be drawn on pictures"),
+        ({"types": ["own.toml"]}, "cannot read own.toml"),
+        ({"blur": [1.0, 0.2]}, "blur from 1.0 to 0.2"),
+        ({"blur": [0.0, 0.5, 1.0]}, "--blur 0.0 0.5 1.0: it is a number, or the ends of a range"),
         ({"flaws": ["real=much"]}, "write it as name or name=weight"),
         ({"blends": ["glue"]}, "unknown blend 'glue'"),
         ({"relight": "candle"}, "light 'candle'"),

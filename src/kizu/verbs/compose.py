@@ -27,6 +27,8 @@ def compose(
     blends: list[str] | None = None,
     likeness: float = 0.08,
     empty: float = 0.1,
+    flip: bool = False,
+    blur: list[float] | None = None,
     label: str = "change",
     relight: str = "shading",
     model: Path | None = None,
@@ -67,11 +69,14 @@ def compose(
         flaws: what makes a defect, with weights, e.g. --flaws real=3 perlin=1 drawn=1: real (segments), perlin, patch,
             cutpaste, scar, shuffle, drawn (types of the lexicon). By default real, without SEGMENTS perlin, patch and
             drawn.
-        types: types of the lexicon for drawn, e.g. --types scratch dent; by default all that it can.
+        types: types of the lexicon for drawn, e.g. --types scratch dent, and TOML files of your own defect types (see
+            docs/lexicon.md), e.g. --types own.toml; by default all that it can, your own ones beside them.
         blends: ways to join edges, with weights: hard, feather, pyramid, poisson; by default feather and
             pyramid, whose seams are hardest to tell.
         likeness: share of the segments that may be put on a background: those of surfaces like it.
         empty: share of pictures that nothing is put into.
+        flip: mirror backgrounds at random, left-right and upside-down; places and light are then no more as learned.
+        blur: one blur over the whole picture, its deviation in pixels: a number, or a range, e.g. --blur 0 1.2.
         label: of a defect: change (the pixels that really changed) or planned (the whole mask).
         relight: none, shading (analytic), or iclight (on top of that, where its gates pass).
         model: folder of Stable Diffusion 1.5 for iclight.
@@ -96,6 +101,7 @@ def compose(
     from kizu.core.errors import KizuError
     from kizu.core.run import Skips
     from kizu.core.threads import single_threaded
+    from kizu.synth.compose.flaws.drawable import chosen
     from kizu.synth.compose.material import REFUSED, gather
     from kizu.synth.compose.options import MADE_UP, REAL, USUAL, Options
     from kizu.synth.compose.source import Composition, check_scenes
@@ -107,15 +113,19 @@ def compose(
     if engine not in ENGINES:
         raise KizuError(f"engine {engine!r}: it is {' or '.join(ENGINES)}")
     frame = None if size is None else frame_size(size)
+    names, recipes = chosen(types or ())
     options = Options(
         layout=layout,
         laid=presets.values(presets.changes(set)),
         size=frame,
         flaws=_weights("flaws", flaws) or ({REAL: 1.0} if segments is not None else dict(MADE_UP)),
-        types=tuple(types or ()),
+        types=names,
+        recipes=recipes,
         blends=_weights("blends", blends) or dict(USUAL),
         likeness=likeness,
         empty=empty,
+        flip=flip,
+        blur=_range("blur", blur),
         light=relight,
         label=label,
         expressions=9 if expressions or paraphrase else 0,
@@ -182,6 +192,17 @@ def _weights(what: str, texts: list[str] | None) -> dict[str, float]:
         except ValueError as error:
             raise KizuError(f"--{what} {text}: write it as name or name=weight, e.g. --{what} {name}=2") from error
     return out
+
+
+def _range(what: str, values: list[float] | None) -> tuple[float, float]:
+    """A range of one number or of two. Raises KizuError for more."""
+    from kizu.core.errors import KizuError
+
+    if not values:
+        return 0.0, 0.0
+    if len(values) > 2:
+        raise KizuError(f"--{what} {' '.join(map(str, values))}: it is a number, or the ends of a range, e.g. 0 1.2")
+    return float(values[0]), float(values[-1])
 
 
 def _relighter(relight: str, model: Path | None, offset: Path | None):

@@ -1,5 +1,7 @@
 """Random scenes whose truth is known, and a second evaluator of logical forms: dense masks, no margins."""
 
+from functools import cached_property
+
 import cv2
 import numpy as np
 from skimage.color import rgb2lab
@@ -8,17 +10,11 @@ from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 
 NAMES = ("bolt", "hex_nut", "dark spot", "missing part", "box")
-SPOKEN = {name: name.replace("_", " ") for name in NAMES}
 PALETTE = {
     "black": (15, 15, 18), "grey": (128, 128, 128), "white": (245, 245, 245), "red": (200, 25, 35),
     "orange": (245, 140, 20), "brown": (120, 70, 30), "yellow": (240, 215, 40), "green": (40, 150, 60),
     "blue": (40, 70, 200), "purple": (120, 40, 140), "pink": (250, 170, 190),
 }  # fmt: skip
-
-
-def lightness(grey):
-    """CIELAB lightness of a grey value 0..255."""
-    return rgb2lab(np.full((1, 1, 3), grey / 255))[0, 0, 0]
 
 
 class Scene:
@@ -30,6 +26,7 @@ class Scene:
         back = int(random.integers(90, 160))
         self.image = np.full((height, width, 3), back if grey else (back, back, min(back + 60, 255)), np.uint8)
         self.grey, self.back, self.names = grey, back, tuple(classes)
+        self.nouns, self.written = [name.replace("_", " ") for name in classes], {}
         self.labels, self.colours, whole = [], [], []
         for _ in range(count):
             mask = np.zeros(size, np.uint8)
@@ -69,7 +66,11 @@ class Scene:
 
 
 class Plain:
-    """Executes forms on pixels; every question has a yes or a no, with thresholds amid the margins of the grammar."""
+    """Executes forms on pixels; every question has a yes or a no, with thresholds amid the margins of the grammar.
+
+    A scene has ``size``, ``image``, ``labels``, ``nouns`` (one a class), ``colours`` (names, one an instance),
+    ``visible`` and ``whole`` (bool (N, H, W)), ``parents`` and ``written`` (attribute -> values of each instance).
+    """
 
     def __init__(self, scene):
         self.scene = scene
@@ -81,10 +82,15 @@ class Plain:
             self.boxes[i] = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         self.middle = {i: np.array([(b[0] + b[2]) / 2, (b[1] + b[3]) / 2]) for i, b in self.boxes.items()}
 
+    @cached_property
+    def lightness(self):
+        """CIELAB lightness of each pixel."""
+        return rgb2lab(self.scene.image)[..., 0]
+
     def targets(self, form):
         """The set that a form names, None where a landmark is not one."""
         _, noun, filters, pick = form
-        kind = [i for i in self.here if noun == "thing" or SPOKEN[self.scene.names[self.scene.labels[i]]] == noun]
+        kind = [i for i in self.here if noun in ("thing", self.scene.nouns[self.scene.labels[i]])]
         chosen = kind
         for item in filters:
             chosen = [i for i in chosen if self.holds(i, item, kind)]
@@ -104,10 +110,13 @@ class Plain:
 
     def holds(self, i, item, kind):
         name, value = item[:2]
+        told = self.scene.written.get(name)
+        if told is not None and told[i]:
+            return value in told[i]
         if name == "colour":
             return self.scene.colours[i] == value
         if name == "tone":
-            darker = lightness(self.around(i)) - lightness(self.scene.colours[i])
+            darker = self.around(i) - self.lightness[self.scene.visible[i]].mean()
             return darker > 5.5 if value == "dark" else darker < -5.5
         if name == "hidden":
             return self.area[i] / self.scene.whole[i].sum() < 0.88
@@ -132,14 +141,14 @@ class Plain:
         return self.related(i, name, *marks)
 
     def around(self, i):
-        """Mean grey of the background about an instance."""
+        """Mean lightness of the background about an instance."""
         x0, y0, x1, y1 = self.boxes[i]
         mx, my = 4 + (x1 - x0) // 5, 4 + (y1 - y0) // 5
         window = np.s_[max(y0 - my, 0) : y1 + my, max(x0 - mx, 0) : x1 + mx]
         parent = self.scene.parents[i]
         ground = self.scene.visible[parent] if parent >= 0 else ~self.scene.visible.any(0)
-        seen = self.scene.image[window][ground[window]]
-        return seen[:, 0].mean() if len(seen) else np.nan
+        seen = self.lightness[window][ground[window]]
+        return seen.mean() if len(seen) else np.nan
 
     def in_zone(self, i, zone):
         height, width = self.scene.size

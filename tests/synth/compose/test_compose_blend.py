@@ -38,6 +38,16 @@ def test_nothing_put_in_is_nothing_changed(name):
     assert np.abs(blend(base, base.copy(), alpha, {"name": name}) - base).max() < 1e-5
 
 
+@pytest.mark.parametrize("name", BLENDS)
+def test_light_is_never_negative(name):
+    base, paste, alpha = box(64)
+    base = np.where(np.arange(64)[:, None, None] < 32, 0, base).astype(np.float32)
+    paste *= paste.sum(2, keepdims=True) > 1.5  # black pixels beside bright ones, as on a dark surface
+    swing = BLENDS[name](base, paste, alpha, {"name": name})
+    assert (swing.min() < 0) == (name in ("pyramid", "poisson"))
+    assert (blend(base, paste, alpha, {"name": name}) == np.maximum(swing, 0)).all()
+
+
 def test_an_unknown_blend():
     base, paste, alpha = box()
     with pytest.raises(DataError, match="no blend 'glue'; there are hard, feather"):

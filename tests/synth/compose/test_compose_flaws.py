@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kizu.core.errors import KizuError
 from kizu.synth.compose.change import label
 from kizu.synth.compose.flaws import shuffle
-from kizu.synth.compose.flaws.drawn import TYPES
+from kizu.synth.compose.flaws.drawable import TYPES
 from kizu.synth.compose.flaws.make import FAMILIES, FLAWS, make
 from kizu.synth.compose.ground import Ground
 from kizu.synth.compose.linear import to_linear

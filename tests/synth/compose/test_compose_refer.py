@@ -185,6 +185,26 @@ def test_occluders_tell_where_there_are_no_amodal_masks():
     assert evaluate(["one", "bolt", [["hidden", "partly"]], []], graph) == {0}
 
 
+@pytest.mark.parametrize("apart, expected", [(0, {2}), (12, None)])
+def test_what_covers_a_piece_of_which_nothing_is_seen_is_not_known_to_cover(apart, expected):
+    """A ring in two pieces: a plate lies on one of them, and on the other (apart = 0) or away from it."""
+    whole = np.zeros((3, 100, 200), bool)
+    whole[0, 20:80, 20:40] = whole[0, 20:80, 90:110] = True
+    whole[1, 85:95, 20:30] = True
+    whole[2, 10:90, 30 + apart : 120] = True
+    visible = whole.copy()
+    visible[0] &= ~whole[2]
+    image = np.full((100, 200, 3), 128, np.uint8)
+    for mask, colour in zip(visible, (RED, BLUE, BLUE), strict=True):
+        image[mask] = colour
+    found = Instances([0, 1, 1], masks=Masks.from_dense(visible), amodal=Masks.from_dense(whole))
+    graph = scene_graph(found, ["ring", "plate"], image)
+    ring = ["one", "ring", [], []]
+    for relation in ("in front of", "overlapping"):
+        assert evaluate(["one", "plate", [[relation, ring]], []], graph) == expected
+    assert evaluate(["one", "ring", [["behind", ["one", "plate", [], ["largest"]]]], []], graph) == (expected and {0})
+
+
 def test_boxes_alone_have_places_and_no_looks():
     found = Instances([0, 0, 1], np.array([[5, 5, 25, 20], [70, 60, 90, 80], [150, 10, 180, 30]], np.float32))
     image = np.zeros((100, 200, 3), np.uint8)

@@ -37,7 +37,7 @@ def blend(base: np.ndarray, paste: np.ndarray, alpha: np.ndarray, way: dict[str,
         join = BLENDS[way["name"]]
     except KeyError as error:
         raise DataError(f"no blend {way.get('name')!r}; there are {', '.join(BLENDS)}") from error
-    return join(base, paste, alpha, way)
+    return np.maximum(join(base, paste, alpha, way), 0)  # two of the ways swing beyond the dark side; no light does
 
 
 def draw(weights: dict[str, float], random: np.random.Generator) -> dict[str, Any]:

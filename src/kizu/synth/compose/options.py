@@ -7,6 +7,7 @@ from typing import Any
 
 from kizu.core.errors import KizuError
 from kizu.synth.compose.blend import BLENDS
+from kizu.synth.compose.flaws.drawable import check
 from kizu.synth.compose.flaws.make import FLAWS
 
 REAL = "real"  # among the makers of defects: a segment of the bank
@@ -27,6 +28,7 @@ class Options:
         size: (H, W) of the pictures; None = that of each background.
         flaws: weights of what makes a defect: ``real`` (segments) and generators of defects.
         types: lexicon types that the generator ``drawn`` draws; () = all that it can.
+        recipes: of the types that are a user's own, name -> ``{"draw", "ranges"}``; see ``flaws.drawable.chosen``.
         blends: weights of the ways to join edges.
         likeness: share of the segments that may be put on a background: those of the surfaces most like it.
         empty: share of pictures that nothing is put into.
@@ -45,6 +47,7 @@ class Options:
     size: tuple[int, int] | None = None
     flaws: dict[str, float] = field(default_factory=lambda: {REAL: 1.0})
     types: tuple[str, ...] = ()
+    recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
     blends: dict[str, float] = field(default_factory=lambda: dict(USUAL))
     likeness: float = 0.08
     empty: float = 0.1
@@ -60,6 +63,7 @@ class Options:
     def __post_init__(self) -> None:
         _known("flaw", self.flaws, (REAL, *FLAWS))
         _known("blend", self.blends, BLENDS)
+        check(self.types, self.recipes)
         if self.light not in LIGHTS:
             raise KizuError(f"light {self.light!r}: it is {', '.join(LIGHTS)}")
         if self.label not in LABELS:

@@ -12,7 +12,7 @@ from kizu.core.errors import DataError
 from kizu.core.seeds import Stream, generator
 from kizu.synth.compose.backgrounds import Backgrounds, frame_of
 from kizu.synth.compose.blend import draw as draw_blend
-from kizu.synth.compose.flaws.drawn import TYPES
+from kizu.synth.compose.flaws.drawable import TYPES
 from kizu.synth.compose.layouts import registry
 from kizu.synth.compose.layouts.placement import Placement, silhouette
 from kizu.synth.compose.likeness import Likeness
@@ -167,6 +167,8 @@ class Planner:
             types = self.options.types or tuple(TYPES)
             label = types[int(chance.integers(len(types)))]
             light = {"type": label}
+            if label in self.options.recipes:
+                light["recipe"] = self.options.recipes[label]
         elif name == "patch":
             other = self.backgrounds.id(int(chance.integers(len(self.backgrounds))))
         at = round(at[0], 2), round(at[1], 2)

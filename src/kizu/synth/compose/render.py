@@ -193,7 +193,7 @@ def _made(frame: _Frame, layer: Layer, backgrounds: Backgrounds) -> Drawn | str:
     if layer.other:
         other = backgrounds[backgrounds.number(layer.other)].light
     random = generator(layer.seed, Stream.PASTE)
-    more = {"type": layer.light["type"]} if "type" in layer.light else {}
+    more = {name: layer.light[name] for name in ("type", "recipe") if name in layer.light}
     change = make(layer.make, frame.ground(other), layer.at, layer.area, random, **more)
     if change is None or not change.planned.any():
         return f"{layer.make} does not go there"

@@ -17,7 +17,7 @@ from kizu.core.masks import Masks
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
 from kizu.synth.compose.backgrounds import Backgrounds
-from kizu.synth.compose.flaws.drawn import TYPES
+from kizu.synth.compose.flaws.drawable import TYPES
 from kizu.synth.compose.options import OTHER, REAL, Options
 from kizu.synth.compose.planner import Planner
 from kizu.synth.compose.prior import Prior
@@ -128,7 +128,12 @@ class Composition:
             ] if len(found) else []  # fmt: skip
             out = dict(done.lost + small)
             if not out:
-                return scene, done, found[found.masks.area > 0] if len(found) else found
+                if len(found) and not found.masks.area.all():
+                    # What was on the background and is covered is not in the picture; occluders are numbered anew.
+                    seen = found.masks.area > 0
+                    done.drawn = [drawn for drawn, there in zip(done.drawn, seen, strict=True) if there]
+                    found = self._labels(scene, done)
+                return scene, done, found
             gone = tuple(
                 {"label": scene.layers[k].label, "segment": scene.layers[k].segment, "reason": reason}
                 for k, reason in sorted(out.items())

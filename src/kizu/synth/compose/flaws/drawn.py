@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import cv2
 import numpy as np
 
-from kizu.core.errors import KizuError
 from kizu.core.jit import jit
 from kizu.lexicon.record import Recipe
+from kizu.synth.compose.flaws.drawable import TYPES, recipe_of
 from kizu.synth.compose.flaws.registry import flaw
 from kizu.synth.compose.flaws.spot import Spot
 from kizu.synth.compose.ground import Change, Ground
 from kizu.synth.compose.linear import LUMINANCE
 from kizu.synth.compose.relief import ratio
 from kizu.synth.formula import chance
-from kizu.synth.formula.defects.draw import DISTRACTORS, DRAW
+from kizu.synth.formula.defects.draw import DISTRACTORS
 from kizu.synth.formula.defects.draw import draw as draw_marks
 from kizu.synth.formula.defects.site import Site
 from kizu.synth.formula.layers import Layers, Mark
 from kizu.synth.formula.raster import Cover
-from kizu.synth.formula.shipped import lexicon
 from kizu.synth.formula.surfaces.surface import Surface
 
-# What is drawn where no type is asked for: all that needs neither the outline of the part nor a weave.
-TYPES = {
-    "scratch": 2.0, "crack": 1.0, "pit": 1.0, "pore": 1.0, "inclusion": 1.0, "dent": 1.0, "bump": 0.5, "stain": 1.0,
-    "water_mark": 0.5, "rust": 0.5, "wrinkle": 0.3, "foreign_particle": 0.7, "spatter": 0.3, "roll_mark": 0.3,
-}  # fmt: skip
 _AROUND = 48  # pixels around the place that the surface is measured on
 _LINES = 0.45  # coherence of a structure tensor, above which a surface has lines
 _MOST_AMBIENT = 0.7  # in a light without any direction no dent would be seen
@@ -45,8 +42,9 @@ _PLAIN = Layers.flat((1, 1), np.ones(3), 0.5, 0.5)  # the drawing functions look
 
 @flaw
 def drawn(
-    ground: Ground, at: tuple[float, float], area: float, random: np.random.Generator, type: str | None = None
-) -> Change | None:
+    ground: Ground, at: tuple[float, float], area: float, random: np.random.Generator, type: str | None = None,
+    recipe: Mapping[str, Any] | None = None,
+) -> Change | None:  # fmt: skip
     """A defect of a type of the lexicon: the first mark that its drawing function makes, about as large as asked for.
 
     Heights become a ratio image in the picture's own light, gains multiply, and other matter takes its brightness from
@@ -54,6 +52,7 @@ def drawn(
 
     Args:
         type: None: one of ``TYPES``.
+        recipe: of an own type, ``{"draw", "ranges"}``; None: that of the lexicon.
 
     Raises:
         KizuError: a type that the lexicon does not have, or that is not drawn on surfaces.
@@ -61,16 +60,12 @@ def drawn(
     if type is None:
         side = float(np.sqrt(area)) * 512 / min(ground.light.shape[:2])
         type = chance.pick({name: weight for name, weight in TYPES.items() if side <= _MOST.get(name, np.inf)}, random)
-    if type not in lexicon().names:
-        raise KizuError(f"lexicon: there is no type {type!r}; take one of {', '.join(lexicon().names)}")
-    recipe = lexicon()[type].recipe
-    if recipe.draw not in DRAW:
-        raise KizuError(f"lexicon type {type!r} is not drawn on surfaces; take one of {', '.join(TYPES)}")
+    way = recipe_of(type, None if recipe is None else {type: recipe})
     height, width = ground.light.shape[:2]
     if not (0 <= at[0] < width and 0 <= at[1] < height):
         return None
     surface = _surface(ground, at)
-    mark = _mark(ground, at, area, recipe, surface, random)
+    mark = _mark(ground, at, area, way, surface, random)
     if mark is None:
         return None
     box = mark.cover
@@ -84,14 +79,14 @@ def drawn(
     if mix is not None:
         colour = np.asarray(mark.albedo, np.float32)
         colour = colour if colour.ndim == 3 else colour.reshape(1, 1, 3)
-        matter = _in_range(colour, ground, spot, 1.0 if type == "rust" else _HUE)
+        matter = _in_range(colour, ground, spot, 1.0 if way.draw == "rust" else _HUE)
     # The optics blur what is painted on a picture as they blurred the picture; marks come about half as sharp.
     lit = cv2.GaussianBlur(lit, (0, 0), max(spot.blur() - 0.3, 0.2), borderType=cv2.BORDER_REPLICATE)
     look, alpha, keep = (np.empty((*box.alpha.shape, *more), np.float32) for more in ((3,), (), ()))
     lit = lit.reshape(*box.alpha.shape, -1)
     _paint(spot.light, lit, np.zeros((0, 0), np.float32) if mix is None else mix, matter, look, alpha, keep)
     attributes = {"type": type} | mark.attributes
-    if recipe.draw in DISTRACTORS:
+    if way.draw in DISTRACTORS:
         attributes["distractor"] = True
     return spot.lay(look, alpha, mark.cover.mask, area, keep, random, **attributes)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,7 @@ FAMILIES = (perlin, patch, cutpaste, scar, shuffle, drawn)
 
 def make(
     name: str, ground: Ground, at: tuple[float, float], area: float, random: np.random.Generator,
-    type: str | None = None,
+    type: str | None = None, recipe: Mapping[str, Any] | None = None,
 ) -> Change | None:  # fmt: skip
     """Make a defect.
 
@@ -28,6 +30,7 @@ def make(
         at: (x, y) of its middle in the frame.
         area: pixels that it is to have, about.
         type: of the lexicon, for ``drawn`` alone; None: a random one.
+        recipe: how that type is drawn, ``{"draw", "ranges"}``, where it is a user's own.
 
     Returns:
         A change of the pixels of a box inside the frame, the part's alone; None where the generator can do nothing,
@@ -44,7 +47,7 @@ def make(
         raise KizuError(f"generator {name!r} with the type {type!r}: only 'drawn' takes a type of the lexicon")
     if not area >= 1:
         raise KizuError(f"generator {name!r}: a defect of {area} pixels; take 1 or more")
-    change = FLAWS[name](ground, at, area, random, **({} if type is None else {"type": type}))
+    change = FLAWS[name](ground, at, area, random, **({} if type is None else {"type": type, "recipe": recipe}))
     if change is not None:
         change.attributes["make"] = name
     return change

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kizu.core.instances import Instances
+from kizu.core.jit import jit
 from kizu.synth.compose.refer.verdict import Verdict, pack, sets
 
 ASIDE = 0.08  # of the frame's side, that left and right, above and below take at least
@@ -20,6 +21,7 @@ LARGER = 1.5  # ratio of two areas
 NEARER = 1.3  # ratio of two distances
 COVER = 0.03  # of the smaller one's area, that an overlap takes at least,
 COVER_PIXELS = 16  # and at least so many pixels
+SEAM = 8  # pairs of neighbouring pixels, one of each of two things, at which it is seen that one covers the other
 TOUCH = 2.0  # pixels between boxes that are surely apart
 
 
@@ -114,6 +116,7 @@ def covers(found: Instances, boxes: np.ndarray, visible: np.ndarray) -> dict[str
     count = len(found)
     gaps = np.maximum(boxes[:, None, :2] - boxes[None, :, 2:], boxes[None, :, :2] - boxes[:, None, 2:]).max(2)
     over = np.zeros((count, count), bool)  # i is in front of j, surely
+    unseen = np.zeros((count, count), bool)  # it is, but where they meet one of them is not in sight
     if found.masks is not None and found.amodal is not None:
         shared = found.masks.intersection(found.amodal)
         smaller = np.minimum(found.amodal.area[:, None], found.amodal.area[None])
@@ -123,11 +126,13 @@ def covers(found: Instances, boxes: np.ndarray, visible: np.ndarray) -> dict[str
             np.fill_diagonal(meet, False)
             above = meet & np.tri(count, k=-1, dtype=bool)
             over &= (meet.astype(np.float32) @ above.astype(np.float32)) == 0
+            unseen = over & (_seams(found.masks.to_label_map(), count) < SEAM)
+            over &= ~unseen
     elif "occluders" in found.attributes:
         for j, hiders in enumerate(found.attributes["occluders"].tolist()):
             if visible[j] <= 1 - COVER and isinstance(hiders, (list, tuple)):
                 over[[i for i in hiders if type(i) is int and 0 <= i < count], j] = True
-    close = gaps < TOUCH
+    close = (gaps < TOUCH) | unseen | unseen.T
     child = np.zeros((count, count), bool)  # i lies on j
     has = np.flatnonzero(found.parents >= 0)
     child[has, found.parents[has]] = True
@@ -165,3 +170,21 @@ def between(boxes: np.ndarray, one: int, two: int, size: tuple[int, int]) -> Ver
     yes = outside & (at >= 0.25) & (at <= 0.75) & (aside <= 0.15)
     maybe = outside & (at > 0.05) & (at < 0.95) & (aside < 0.45)
     return pack(yes[None], maybe[None])[0]
+
+
+@jit
+def _seams(owner, count):
+    """Pairs of neighbours, of eight, of which one pixel is of i and the other of j, (N, N); a raster of ids from 1."""
+    out = np.zeros((count, count), np.int64)
+    height, width = owner.shape
+    for y in range(height):
+        for x in range(width):
+            i = owner[y, x]
+            if not i:
+                continue
+            for v in range(max(y - 1, 0), min(y + 2, height)):
+                for u in range(max(x - 1, 0), min(x + 2, width)):
+                    j = owner[v, u]
+                    if j and j != i:
+                        out[i - 1, j - 1] += 1
+    return out
