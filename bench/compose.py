@@ -147,8 +147,8 @@ def fresh(*part: str) -> dict:
 # --- exactness --------------------------------------------------------------------------------------------------------
 
 
-def part_exact(count: int, seed: int = 0) -> dict:
-    """Violations in ``count`` random scenes, by layout and kind; each is printed."""
+def part_exact(count: int, seed: int = 0):
+    """Violations in random scenes, by layout and kind, after each thousand and at the end; each one is printed."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "synth" / "compose"))
     import compose_exact
 
@@ -165,8 +165,8 @@ def part_exact(count: int, seed: int = 0) -> dict:
             row = table[layout]
             if i == 0:
                 audited = compose_exact.audited(seed, k)
-            if n % 1000 == 0:
-                print(f"{n} scenes, {sum(kinds.values())} violations", file=sys.stderr, flush=True)
+            if n and n % 1000 == 0:
+                yield {"seed": seed, "seconds": time.perf_counter() - began, "violations": kinds, "layouts": table}
             sample, faults, other = next(audited)
             if sample is None:
                 row["no_picture"] += 1
@@ -180,7 +180,7 @@ def part_exact(count: int, seed: int = 0) -> dict:
                 kind = fault.partition(":")[0]
                 kinds[kind] = kinds.get(kind, 0) + 1
                 print(f"seed {seed}, options {k}, picture {sample.id} ({layout}): {fault}", flush=True)
-    return {"seed": seed, "seconds": time.perf_counter() - began, "violations": kinds, "layouts": table}
+    yield {"seed": seed, "seconds": time.perf_counter() - began, "violations": kinds, "layouts": table}
 
 
 def print_exact(found: dict) -> None:
@@ -336,7 +336,8 @@ def main() -> None:
         row = results["memory"] = fresh("memory")
         print(f"memory: {row['peak_mb']:.0f} MB with {row['segments']} segments (asked: {row['most_mb']})")
     if arguments.what == "exact":
-        results["exact"] = part_exact(arguments.count or EXACT)
+        for results["exact"] in part_exact(arguments.count or EXACT):
+            arguments.out.write_text(json.dumps(results, indent=1) + "\n")  # a long run that is stopped has some
         print_exact(results["exact"])
     if arguments.what == "seams":
         results["seams"] = {"set": arguments.set, "asked": MOST_AUC}

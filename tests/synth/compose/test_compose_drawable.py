@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from compose_lines import composition
 
@@ -26,6 +27,10 @@ attributes = { tone = ["bright"], shape = ["patch"] }
 recipe = { draw = "stain" }
 
 [[type]]
+name = "pit"
+synonyms = ["pinprick"]
+
+[[type]]
 name = "dent"
 recipe = { draw = "dent", aspect = [1.0, 1.1] }
 """
@@ -43,7 +48,7 @@ def test_names_and_files(own, tmp_path):
     assert chosen(["scratch", "pit", "scratch"]) == (("scratch", "pit"), {})
     names, recipes = chosen([own])
     assert names == (*TYPES, "tool_kiss"), "own defects beside the others, no distractor, a changed type once"
-    assert set(recipes) == {"tool_kiss", "chalk", "dent"}
+    assert set(recipes) == {"tool_kiss", "chalk", "dent"}, "a pit with another synonym is drawn as before"
     assert recipes["tool_kiss"]["ranges"]["length"] == [20, 30]
     assert recipes["dent"]["ranges"]["aspect"] == [1.0, 1.1]
     assert json.loads(json.dumps(recipes)) == recipes
@@ -66,7 +71,10 @@ def test_own_types_are_drawn_and_labelled_and_kept_in_the_scene(own):
     made = [source[i] for i in range(8)]
     assert sum(len(sample.instances) for sample in made) >= 6
     plain = composition(8, recipes={"tool_kiss": {"draw": "scratch", "ranges": {}}}, **how)
-    assert any(plain[i].image_bytes() != made[i].image_bytes() for i in range(8)), "the ranges of the file count"
+    boxes = np.concatenate([sample.instances.boxes for sample in made])
+    assert np.hypot(*(boxes[:, 2:] - boxes[:, :2]).T).max() < 30 / 4 + 6, "30 pixels of 512 are 7.5 of 128"
+    wide = np.concatenate([sample.instances.boxes for sample in plain.dataset()])
+    assert np.hypot(*(wide[:, 2:] - wide[:, :2]).T).max() > 20
     for i, sample in enumerate(made):
         if len(sample.instances):
             assert set(sample.instances.attributes["type"]) == {"tool_kiss"}

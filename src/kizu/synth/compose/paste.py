@@ -35,6 +35,18 @@ class Pasted:
         """The box as slices (rows, columns) of the frame."""
         return slice(self.y, self.y + self.alpha.shape[0]), slice(self.x, self.x + self.alpha.shape[1])
 
+    def widened(self, by: int, size: tuple[int, int]) -> Pasted:
+        """The same in a box that is wider by some pixels on each side, as far as the frame (H, W) goes."""
+        height, width = self.alpha.shape
+        left, top = min(by, self.x), min(by, self.y)
+        right, bottom = min(by, size[1] - self.x - width), min(by, size[0] - self.y - height)
+        sides = (top, bottom, left, right)
+        return Pasted(
+            self.x - left, self.y - top, cv2.copyMakeBorder(self.light, *sides, cv2.BORDER_REPLICATE),
+            cv2.copyMakeBorder(self.alpha, *sides, cv2.BORDER_CONSTANT),
+            cv2.copyMakeBorder(self.known.view(np.uint8), *sides, cv2.BORDER_CONSTANT).view(bool),
+        )  # fmt: skip
+
 
 def warp(segment: Segment, affine: tuple[float, ...], size: tuple[int, int], margin: int = 0) -> Pasted | None:
     """A segment under an affine map of pixel centres; None where nothing of it lies in the frame.
@@ -42,7 +54,8 @@ def warp(segment: Segment, affine: tuple[float, ...], size: tuple[int, int], mar
     Args:
         affine: (a, b, c, d, e, f), see :class:`kizu.synth.compose.spec.Layer`.
         size: (H, W) of the frame.
-        margin: pixels around the segment's own box that are wanted, for shadows.
+        margin: pixels around the segment's own box that are wanted. Coverage is rounded within a box, so with another
+            one a pixel at the edge of the mask may fall on the other side: what the light needs, ``widened`` adds.
 
     Raises:
         DataError: an affine map that makes nothing of the segment.

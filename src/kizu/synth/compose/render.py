@@ -27,6 +27,7 @@ VISIBLE = "contrast_to_noise"  # attribute of what is labelled by its change
 _RIM = 2  # pixels around a defect's outline that come along: outlines are drawn tight
 _THIN = 0.3  # coverage from which a pixel belongs to a defect: a line that shrinks covers no pixel by half
 _AWAY = 1.5  # pixels of blur in which the eye looks at a change
+_MARGIN = 2  # pixels around an object's own box, for the blend of its edge
 _APART = 3  # pixels from a defect to what counts as surface without defect
 
 
@@ -141,9 +142,11 @@ def _object(frame: _Frame, layer: Layer, segment: Segment, noise: float) -> Draw
     scale = _scale(layer.affine)
     extent = math.sqrt(max(segment.mask.sum(), 1)) * scale
     light = frame.scene.light
-    pasted = warp(segment, layer.affine, frame.scene.size, inflate.reach(light, extent) + 2)
+    pasted = warp(segment, layer.affine, frame.scene.size, _MARGIN)
     if pasted is None or not (pasted.alpha >= 0.5).any():
         return "outside the frame"
+    wide = max(inflate.reach(light, extent), math.ceil(3 * layer.light.get("defocus", 0)))
+    pasted = pasted.widened(wide, frame.scene.size)
     s = pasted.slices
     box = (pasted.x, pasted.y, pasted.x + pasted.alpha.shape[1], pasted.y + pasted.alpha.shape[0])
     base = frame.there.light[s]

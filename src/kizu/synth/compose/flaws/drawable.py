@@ -39,7 +39,7 @@ def chosen(texts: Iterable[str]) -> tuple[tuple[str, ...], dict[str, dict[str, A
     if not files:
         return tuple(names), {}
     known, found = lexicon(), Lexicon.load(*files)
-    own = {name: record for name, record in found.items() if name not in known.names or record != known[name]}
+    own = {name: it for name, it in found.items() if name not in known.names or it.recipe != known[name].recipe}
     recipes = {
         name: {
             "draw": record.recipe.draw,

@@ -47,6 +47,8 @@ def drawn(
 ) -> Change | None:  # fmt: skip
     """A defect of a type of the lexicon: the first mark that its drawing function makes, about as large as asked for.
 
+    A user's own type is as large as its recipe says.
+
     Heights become a ratio image in the picture's own light, gains multiply, and other matter takes its brightness from
     the picture's range. Types that need the outline of a part (a burr) have no place here.
 
@@ -65,9 +67,11 @@ def drawn(
     if not (0 <= at[0] < width and 0 <= at[1] < height):
         return None
     surface = _surface(ground, at)
-    mark = _mark(ground, at, area, way, surface, random)
+    mark = _mark(ground, at, None if recipe is not None else float(np.sqrt(area)), way, surface, random)
     if mark is None:
         return None
+    if recipe is not None:
+        area = float(np.count_nonzero(mark.cover.mask))
     box = mark.cover
     middle = box.x + box.alpha.shape[1] / 2, box.y + box.alpha.shape[0] / 2
     spot = Spot(ground, middle, box.alpha.shape)
@@ -92,13 +96,14 @@ def drawn(
 
 
 def _mark(
-    ground: Ground, at: tuple[float, float], area: float, recipe: Recipe, surface: Surface, random: np.random.Generator
-) -> Mark | None:
+    ground: Ground, at: tuple[float, float], target: float | None, recipe: Recipe, surface: Surface,
+    random: np.random.Generator,
+) -> Mark | None:  # fmt: skip
     """The first mark of the recipe, where it changes the surface and nothing but that."""
     size = ground.light.shape[:2]
     x, y = int(np.floor(at[0])), int(np.floor(at[1]))
     place = Cover(x, y, np.ones((1, 1), np.float32))
-    site = Site(size, surface, place, None, min(size) / 512, float(np.sqrt(area)))
+    site = Site(size, surface, place, None, min(size) / 512, target)
     marks = draw_marks(recipe.draw, site, random, recipe.ranges)
     mark = marks[0] if marks else None
     return mark if mark is not None and mark.cut is None and mark.grow is None else None
