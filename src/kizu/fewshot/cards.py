@@ -14,6 +14,18 @@ from kizu.inspection.record import data_record
 from kizu.inspection.regions import Rule
 
 
+def judged_on_copies(names: list[str], seen: str) -> list[str]:
+    """The note on classes that were judged on copies of their only picture; none where there are none.
+
+    Args:
+        seen: who has seen the originals, as in "the scorer was fitted to".
+    """
+    if not names:
+        return []
+    told = f"No other labelled picture shows {', '.join(names)}: judged on turned and rescaled copies of pictures that "
+    return [f"{told}{seen}, which flatters. Label more."]
+
+
 def card_of(
     kind: str,
     architecture: str,
@@ -23,15 +35,13 @@ def card_of(
     rules: list[Rule],
     expected: list[Expected],
     false_alarms: float,
-    copied: list[str],
-    seen: str,
+    more: list[str],
 ) -> Card:
     """The card.
 
     Args:
         clean: the good pictures that could be read.
-        copied: names of the classes that were judged on copies of their only picture.
-        seen: who has seen the originals of those, as in "the scorer was fitted to".
+        more: notes on how far the figures can be trusted.
     """
     method = "Left one labelled picture out at a time: outlines by the best pooled IoU"
     notes = []
@@ -47,11 +57,7 @@ def card_of(
     else:
         method += "; no good pictures were given."
         notes.append("Uncalibrated for false alarms: no good pictures were given. Pass some with --clean.")
-    if copied:
-        notes.append(
-            f"No other labelled picture shows {', '.join(copied)}: judged on turned and rescaled copies of pictures "
-            f"that {seen}, which flatters. Label more."
-        )
+    notes += more
     about = {key: support.info[key] for key in ("title", "licence", "origin") if support.info.get(key)}
     data = [about | data_record("labelled pictures", "support", support.labelled)]
     data += [about | data_record("good pictures", "clean", clean)] if clean else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,10 +12,10 @@ from kizu.core.instances import Instances
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
-from kizu.fewshot.cards import card_of
+from kizu.fewshot.cards import card_of, judged_on_copies
 from kizu.fewshot.cells import balanced, gather, to_cells
 from kizu.fewshot.features import channels
-from kizu.fewshot.holdout import changed_copy, folds, lost_classes, truth_of
+from kizu.fewshot.holdout import changed_copy, folds, halves, lost_classes, parted, truth_of
 from kizu.fewshot.inspector import FewShotInspector, member_maps, mixed
 from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix
 from kizu.fewshot.network import NAME, identity, width
@@ -36,6 +36,19 @@ class _Cells:
     labels: np.ndarray
     weights: np.ndarray
 
+    def whole(self, classes: int) -> _Cells:
+        """With the halves of :func:`kizu.fewshot.holdout.parted` as one."""
+        return replace(self, labels=np.where(self.labels > classes, self.labels - classes, self.labels))
+
+    def half(self, classes: int, lost: set[int], which: int) -> _Cells:
+        """With one half, the first (0) or the second (1), of each class of ``lost``."""
+        kept = ~np.isin(self.labels, [k + 1 + (1 - which) * classes for k in lost])
+        return _Cells(*(values[kept] for values in (self.rows, self.seen, self.labels, self.weights))).whole(classes)
+
+    def has_halves(self, classes: int, lost: set[int]) -> bool:
+        """Whether each class of ``lost`` has cells in both halves."""
+        return {k + 1 + half for k in lost for half in (0, classes)} <= set(self.labels.tolist())
+
 
 def fit_fewshot(
     support: Support,
@@ -49,8 +62,9 @@ def fit_fewshot(
     """Fit an inspector to a few labelled pictures.
 
     Thresholds come from pictures that the scorer has not seen: each labelled picture is left out in turn (five folds
-    when there are more than five). A class that would vanish with its only picture is judged on a turned and rescaled
-    copy instead.
+    when there are more than five). A class that would vanish with its only picture is parted instead: each half of its
+    pixels is judged by a scorer that was fitted to the other half; what is too small for that, on a turned and rescaled
+    copy.
 
     Args:
         support: labelled and good pictures.
@@ -72,12 +86,21 @@ def fit_fewshot(
     random = generator(seed, Stream.SCORER)
     identity()  # a network that is missing or damaged is said at once, not of the first picture
 
-    def cells_of(sample: Sample, instances: Instances) -> _Cells:
-        cells = _Cells(*gather(sample.image, instances, classes, random))
+    def cells_of(sample: Sample, instances: Instances, labels: int = classes) -> _Cells:
+        cells = _Cells(*gather(sample.image, instances, labels, random))
         step()
         return cells
 
-    labelled = [cells_of(sample, sample.instances) for sample in support.labelled]
+    truths = [truth_of(sample, classes) for sample in support.labelled]
+    fold_of, _, count = folds(support.labelled, [])
+    members = [[i for i, f in enumerate(fold_of) if f == fold] for fold in range(count)]
+    lost = [lost_classes(support.labelled, held, classes) for held in members]
+    shown = [lost[fold] & set(s.instances.labels.tolist()) for s, fold in zip(support.labelled, fold_of, strict=True)]
+    in_halves = [
+        cells_of(sample, parted(truth, mine), 2 * classes)
+        for sample, truth, mine in zip(support.labelled, truths, shown, strict=True)
+    ]
+    labelled = [cells.whole(classes) for cells in in_halves]
     clean: list[Sample] = []
     clean_cells: list[_Cells] = []
     for sample in support.clean:
@@ -102,29 +125,36 @@ def fit_fewshot(
         raise KizuError(f"class {missing[0]!r}: none of its labelled pictures has a pixel in its mask; label it again")
     if not any((cells.labels == 0).any() for cells in labelled + clean_cells):
         raise KizuError("no ground: the masks cover the labelled pictures whole; pass good pictures with --clean")
-    fold_of, clean_fold_of, count = folds(support.labelled, clean)
+    clean_fold_of = folds(support.labelled, clean)[1]
     judges: list[Scorer] = []  # by fold, for its good pictures
     held_out: list[tuple[np.ndarray, np.ndarray, set[int]]] = []  # member maps, truth, the classes judged here
     copied: set[int] = set()
-    for fold in range(count):
-        held = [i for i, f in enumerate(fold_of) if f == fold]
-        lost = lost_classes(support.labelled, held, classes)
-        copied |= lost
+    for fold, held in enumerate(members):
         rest = [cells for cells, f in zip(labelled, fold_of, strict=True) if f != fold]
-        ground = [cells for cells, f in zip(clean_cells, clean_fold_of, strict=True) if f != fold]
-        shown = {i: lost & set(support.labelled[i].instances.labels.tolist()) for i in held}
         clean_held = [sample for sample, f in zip(clean, clean_fold_of, strict=True) if f == fold]
-        ground += made_without([*(support.labelled[i] for i in held), *clean_held])
-        without = scorer_of(rest + ground) if rest else None
-        within = scorer_of(rest + [labelled[i] for i in held if shown[i]] + ground) if lost else None
-        judges.append(within or without)
-        for i in held:
-            image, truth = support.labelled[i].image, truth_of(support.labelled[i], classes)
-            if without is not None:
-                held_out.append((member_maps(image, without, classes).astype(np.float16), truth, known - lost))
-            if shown[i]:
-                image, truth = changed_copy(image, truth)
+        rest += [cells for cells, f in zip(clean_cells, clean_fold_of, strict=True) if f != fold]
+        rest += made_without([*(support.labelled[i] for i in held), *clean_held])
+        others = known - lost[fold]
+        if others:
+            without = scorer_of(rest)
+            for i in held:
+                image = support.labelled[i].image
+                held_out.append((member_maps(image, without, classes).astype(np.float16), truths[i], others))
+        showing = [i for i in held if shown[i]]
+        if all(in_halves[i].has_halves(classes, shown[i]) for i in showing):
+            for which in (0, 1) if showing else ():
+                within = scorer_of([*rest, *(in_halves[i].half(classes, shown[i], which) for i in showing)])
+                for i in showing:
+                    maps = member_maps(support.labelled[i].image, within, classes).astype(np.float16)
+                    held_out.append((maps, _other_half(truths[i], shown[i], which), shown[i]))
+        else:
+            copied |= lost[fold]
+            within = scorer_of([*rest, *(labelled[i] for i in showing)])
+            for i in showing:
+                image, truth = changed_copy(support.labelled[i].image, truths[i])
                 held_out.append((member_maps(image, within, classes).astype(np.float16), truth, shown[i]))
+        judges.append(within if showing else without)
+        for _ in held:
             step()
     unseen = [[_on_cells(m, t, k) for m, t, judged in held_out if k in judged] for k in range(classes)]
     mixes = [choose_mix(pairs, candidates) for pairs in unseen]
@@ -154,8 +184,7 @@ def fit_fewshot(
         rules,
         expected,
         false_alarms,
-        [support.names[k] for k in sorted(copied)],
-        "the scorer was fitted to",
+        _notes(support.names, set().union(*lost), copied),
     )
     return FewShotInspector(card, scorer, mixes, rules), expected
 
@@ -163,6 +192,26 @@ def fit_fewshot(
 def steps(support: Support, composed: int = 0) -> int:
     """How often :func:`fit_fewshot` calls ``step``."""
     return 2 * (len(support.labelled) + len(support.clean)) + composed + 1
+
+
+def _other_half(truth: np.ndarray, lost: set[int], which: int) -> np.ndarray:
+    """The truth with one half of each class of ``lost`` among the pixels that nobody is judged by."""
+    out = truth.copy()
+    for k in lost:
+        parts = halves(truth[k])
+        out[k] = parts[1 - which]
+        out[-1] |= parts[which]
+    return out
+
+
+def _notes(names: tuple[str, ...], lost: set[int], copied: set[int]) -> list[str]:
+    """How far the figures of classes can be trusted that one picture shows, or pictures of one group."""
+    in_halves = [names[k] for k in sorted(lost - copied)]
+    told = (
+        f"No other labelled picture shows {', '.join(in_halves)}: each half was judged by what was fitted to the other "
+    )
+    notes = [f"{told}half, which flatters. Label more."] if in_halves else []
+    return notes + judged_on_copies([names[k] for k in sorted(copied)], "the scorer was fitted to")
 
 
 def _on_cells(members: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:

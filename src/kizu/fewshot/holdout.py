@@ -1,10 +1,17 @@
-"""Which pictures are left out together, and what stands for a class whose only picture would be left out."""
+"""Which pictures are left out together, and what stands for a class whose only picture would be left out.
+
+Such a class is parted: what is fitted to one half of its pixels is judged on the other half. A copy of the picture,
+turned and rescaled, would be known by heart: thresholds chosen on it are far too strict. It stands in only for what is
+too small to be parted.
+"""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from kizu.core.instances import Instances
+from kizu.core.masks import Masks
 from kizu.core.sample import Sample
 
 _MOST_FOLDS = 5
@@ -34,6 +41,39 @@ def truth_of(sample: Sample, classes: int) -> np.ndarray:
     """bool (classes + 1, H, W): the pixels of each class, those of all other classes in the last layer."""
     merged = np.minimum(sample.instances.labels, classes)
     return np.stack([sample.instances.masks[merged == k].union() for k in range(classes + 1)])
+
+
+def halves(truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A mask bool (H, W) as two of the same number of pixels (to one), parted across the direction it is longest in."""
+    places = np.argwhere(truth)
+    out = np.zeros(truth.shape, bool), np.zeros(truth.shape, bool)
+    if len(places):
+        off = places - places.mean(0)
+        along = off @ np.linalg.eigh(off.T @ off)[1][:, -1]
+        order = np.argsort(along, kind="stable")
+        for part, mine in zip(out, (order[: (len(order) + 1) // 2], order[(len(order) + 1) // 2 :]), strict=True):
+            part[tuple(places[mine].T)] = True
+    return out
+
+
+def parted(truth: np.ndarray, lost: set[int]) -> Instances:
+    """The classes of a picture as instances, those of ``lost`` in halves.
+
+    Args:
+        truth: of :func:`truth_of`, bool (K + 1, H, W).
+        lost: classes to part.
+
+    Returns:
+        labels k of class k, or of its first half, K + k of its second half, and 2 K of all other classes.
+    """
+    classes = len(truth) - 1
+    masks = dict(enumerate(truth[:-1])) | {2 * classes: truth[-1]}
+    for k in lost:
+        masks[k], masks[classes + k] = halves(truth[k])
+    shown = {label: mask for label, mask in masks.items() if mask.any()}
+    if not shown:
+        return Instances.empty(truth.shape[1:])
+    return Instances(list(shown), masks=Masks.from_dense(np.stack(list(shown.values())), truth.shape[1:]))
 
 
 def changed_copy(image: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

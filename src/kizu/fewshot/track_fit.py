@@ -12,7 +12,7 @@ from kizu.core.errors import KizuError
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
-from kizu.fewshot.cards import card_of
+from kizu.fewshot.cards import card_of, judged_on_copies
 from kizu.fewshot.holdout import changed_copy, folds, truth_of
 from kizu.fewshot.sam2_folder import weights_digest
 from kizu.fewshot.support import Support
@@ -143,8 +143,7 @@ def fit_track(
         rules,
         expected,
         false_alarms,
-        [support.names[k] for k in sorted(copied)],
-        "were remembered",
+        judged_on_copies([support.names[k] for k in sorted(copied)], "were remembered"),
     )
     ready = tracker, together([*memories, *(empty[i] for i in good[-1])], classes)
     return TrackInspector(card, str(folder), digest, turns, kept, rules, ready), expected
