@@ -10,7 +10,7 @@ import numpy as np
 
 from kizu.core.errors import DataError
 from kizu.core.seeds import Stream, generator
-from kizu.synth.compose.backgrounds import Backgrounds, frame_of
+from kizu.synth.compose.backgrounds import Backgrounds, part_of
 from kizu.synth.compose.blend import draw as draw_blend
 from kizu.synth.compose.flaws.drawn import TYPES
 from kizu.synth.compose.layouts import registry
@@ -54,7 +54,7 @@ class Planner:
         scene = self._frame(behind.id, behind.part.shape, random)
         if random.uniform() < self.options.empty:
             return scene
-        part = frame_of(behind, scene.window, scene.size, scene.flips).part
+        part = part_of(behind, scene.window, scene.size, scene.flips)
         if not part.any():
             raise DataError(f"background {behind.id}: no part is seen in it")
         if self.shapes is None:
