@@ -32,13 +32,38 @@ def inflated(cover: np.ndarray, light: dict[str, Any], scale: float = 1.0) -> np
     rise = np.sqrt(cv2.distanceTransform(inside, cv2.DIST_L2, 3))
     reach = float(rise.max())
     rise = cv2.GaussianBlur(rise, (0, 0), max(0.15 * reach * reach, 0.8)) * np.float32(depth * reach / scale)
-    gx, gy = cv2.Sobel(rise, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(rise, cv2.CV_32F, 0, 1, scale=0.125)
-    flat, up = math.cos(light["height"]), math.sin(light["height"])
-    toward = -gx * math.cos(light["angle"]) - gy * math.sin(light["angle"])
-    cosine = (toward * flat + up) / np.sqrt(1 + gx * gx + gy * gy)
-    ambient = light.get("ambient", 0.5)
-    shade = (ambient + (1 - ambient) * np.maximum(cosine, 0)).astype(np.float32)
-    return shade / max(float(shade[inside > 0].mean()), 1e-3)
+    flat, up, ambient = math.cos(light["height"]), math.sin(light["height"]), light.get("ambient", 0.5)
+    out = np.empty(cover.shape, np.float32)
+    toward = flat * math.cos(light["angle"]), flat * math.sin(light["angle"]), up
+    _lambert(rise, inside, *(np.float32(v) for v in (*toward, ambient)), out)
+    return out
+
+
+@jit
+def _lambert(rise, inside, x, y, z, ambient, out):
+    """Light on a surface of this height, by Sobel's slopes, in units of its mean inside."""
+    height, width = rise.shape
+    one, eighth = np.float32(1.0), np.float32(0.125)
+    total, count = 0.0, 0
+    for i in range(height):
+        a, b = (i - 1 if i else min(1, height - 1)), (i + 1 if i < height - 1 else max(height - 2, 0))
+        for j in range(width):
+            p, q = (j - 1 if j else min(1, width - 1)), (j + 1 if j < width - 1 else max(width - 2, 0))
+            east = rise[a, q] + 2 * rise[i, q] + rise[b, q]
+            west = rise[a, p] + 2 * rise[i, p] + rise[b, p]
+            north = rise[a, p] + 2 * rise[a, j] + rise[a, q]
+            south = rise[b, p] + 2 * rise[b, j] + rise[b, q]
+            gx, gy = (east - west) * eighth, (south - north) * eighth
+            cosine = (z - gx * x - gy * y) / np.sqrt(one + gx * gx + gy * gy)
+            shade = ambient + (one - ambient) * max(cosine, np.float32(0.0))
+            out[i, j] = shade
+            if inside[i, j]:
+                total += shade
+                count += 1
+    unit = np.float32(1 / max(total / max(count, 1), 1e-3))
+    for i in range(height):
+        for j in range(width):
+            out[i, j] *= unit
 
 
 def reach(light: dict[str, Any], extent: float) -> tuple[int, int, int, int]:

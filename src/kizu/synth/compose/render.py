@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from kizu.core.jit import jit
 from kizu.core.seeds import Stream, generator
 from kizu.synth.compose import inflate, shading
 from kizu.synth.compose.backgrounds import Background, Backgrounds, Frame, frame_of
@@ -128,8 +129,15 @@ class _Frame:
             scale: of its sides.
         """
         lack = max(self.behind.noise**2 - (own * min(scale, 1.0)) ** 2, 0.0)
-        here = self.missing[pasted.slices]
-        np.maximum(here, np.float32(lack), out=here, where=changed)
+        _raise(self.missing[pasted.slices], changed, np.float32(lack))
+
+
+@jit
+def _raise(values, where, least):
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            if where[i, j] and values[i, j] < least:
+                values[i, j] = least
 
 
 def _already(name: str, mask: np.ndarray) -> Drawn:

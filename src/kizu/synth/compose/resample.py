@@ -27,8 +27,8 @@ def resampled(
     """
     (a, c), (e, f) = axes
     cubic = max(abs(a), abs(e)) >= _LARGE
-    across = _taps(size[1], a, c, colour.shape[1], blur_for(a, e), cubic)
-    down = _taps(size[0], e, f, colour.shape[0], blur_for(e, a), cubic)
+    across = _taps(size[1], float(a), float(c), colour.shape[1], blur_for(a, e), cubic)
+    down = _taps(size[0], float(e), float(f), colour.shape[0], blur_for(e, a), cubic)
     light, cover = np.empty((*size, 3), np.float32), np.empty(size, np.float32)
     _resample(colour, alpha, DECODED, *across, *down, light.reshape(size[0], -1), cover)
     return light, cover
@@ -44,34 +44,39 @@ def blur_for(scale: float, other: float) -> float:
     return max(here, 1e-2) if max(here, there) > 0.4 else 0.0
 
 
-def _taps(count: int, scale: float, start: float, length: int, blur: float, cubic: bool) -> tuple:
-    """Of ``count`` pixels: the first of the source that each takes from, int64, and weights float32 (count, T)."""
-    at = (np.arange(count) - start) / scale
-    first = np.floor(at)
-    t = at - first
-    if cubic:
-        weights = np.stack([_cubic(t + 1), _cubic(t), _cubic(1 - t), _cubic(2 - t)], 1)
-        first -= 1
-    else:
-        weights = np.stack([1 - t, t], 1)
-    reach = math.ceil(3 * blur)
-    if reach:
-        bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / blur) ** 2)
-        bell /= bell.sum()
-        own = weights
-        weights = np.zeros((count, own.shape[1] + 2 * reach))
-        for k in range(own.shape[1]):
-            weights[:, k : k + 2 * reach + 1] += own[:, k : k + 1] * bell
-        first -= reach
-    # Wholly outside, one place is like any other.
-    return np.clip(first, -weights.shape[1], length).astype(np.int64), weights.astype(np.float32)
-
-
-def _cubic(t: np.ndarray) -> np.ndarray:
+@jit
+def _cubic(t):
     """Weight of a pixel ``t`` away, 0 to 2 (Keys, "Cubic convolution interpolation", 1981)."""
-    near = ((_CUBIC + 2) * t - (_CUBIC + 3)) * t * t + 1
-    far = ((_CUBIC * t - 5 * _CUBIC) * t + 8 * _CUBIC) * t - 4 * _CUBIC
-    return np.where(t <= 1, near, far)
+    if t <= 1:
+        return ((_CUBIC + 2) * t - (_CUBIC + 3)) * t * t + 1
+    return ((_CUBIC * t - 5 * _CUBIC) * t + 8 * _CUBIC) * t - 4 * _CUBIC
+
+
+@jit
+def _taps(count, scale, start, length, blur, cubic):
+    """Of ``count`` pixels: the first of the source that each takes from, int64, and weights float32 (count, T)."""
+    own, reach = np.empty(4 if cubic else 2), int(np.ceil(3 * blur))
+    bell = np.ones(2 * reach + 1)
+    for k in range(2 * reach + 1 if reach else 0):
+        bell[k] = np.exp(-0.5 * ((k - reach) / blur) ** 2)
+    bell /= bell.sum()
+    first, weights = np.empty(count, np.int64), np.zeros((count, len(own) + 2 * reach), np.float32)
+    for i in range(count):
+        at = (i - start) / scale
+        low = int(np.floor(at))
+        t = at - low
+        if cubic:
+            for k in range(4):
+                own[k] = _cubic(abs(t + 1 - k))
+            low -= 1
+        else:
+            own[0], own[1] = 1 - t, t
+        for k in range(len(own)):
+            for n in range(2 * reach + 1):
+                weights[i, k + n] += np.float32(own[k] * bell[n])
+        # Wholly outside, one place is like any other.
+        first[i] = min(max(low - reach, -weights.shape[1]), length)
+    return first, weights
 
 
 @jit

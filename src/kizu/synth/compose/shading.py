@@ -110,7 +110,7 @@ def as_object(
         low = smooth(low, less > 0.9, max(0.35 * math.sqrt(float(less.sum())), 1.0))
         level = float((low * less).sum()) / max(float(less.sum()), _NONE)
         gain = gain * cv2.resize(np.exp(own * (level - low)), cover.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    gain = np.clip(gain * way.get("exposure", 1.0), _LEAST, _MOST) * relief
+    gain = np.minimum(np.maximum(gain * way.get("exposure", 1.0), _LEAST), _MOST) * relief
     if cover.shape != paste.shape[:2]:
         gain = cv2.resize(gain, paste.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     colour, tint = np.ones(3, np.float32), way.get("tint", 0.0)

@@ -8,7 +8,7 @@ from typing import Any
 
 from kizu.core.errors import DataError
 
-VERSION = 1  # of the renderer: raise it when the same spec gives another picture
+VERSION = 2  # of the renderer: raise it when the same spec gives another picture
 
 
 @dataclass(frozen=True)
