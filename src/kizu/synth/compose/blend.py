@@ -15,6 +15,7 @@ import numpy as np
 
 from kizu.core.errors import DataError
 from kizu.core.jit import jit
+from kizu.synth.compose.pick import pick
 
 _MOVED = np.float32(1e-3)  # light; a quarter of the step between two bytes in the middle of their range
 
@@ -42,9 +43,7 @@ def blend(base: np.ndarray, paste: np.ndarray, alpha: np.ndarray, way: dict[str,
 
 def draw(weights: dict[str, float], random: np.random.Generator) -> dict[str, Any]:
     """A random blend; ``weights`` name those that may be taken."""
-    names = [name for name in BLENDS if weights.get(name, 0) > 0]
-    share = np.array([weights[name] for name in names])
-    name = names[int(random.choice(len(names), p=share / share.sum()))]
+    name = pick({name: weights.get(name, 0) for name in BLENDS}, random)
     width = round(float(random.uniform(0.5, 1.5)), 3)
     return {"name": name} | ({"width": width} if name == "feather" else {})
 

@@ -13,6 +13,7 @@ import numpy as np
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
 from kizu.core.instances import Instances
+from kizu.core.jit import jit
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
@@ -198,6 +199,14 @@ def _digest(value: Any) -> str:
 
 def _encode(image: np.ndarray) -> bytes:
     """A PNG, of one channel where all three are equal; quickly rather than small."""
-    grey = (image[:, :, 0] == image[:, :, 1]).all() and (image[:, :, 0] == image[:, :, 2]).all()
-    pixels = np.ascontiguousarray(image[:, :, 0]) if grey else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    pixels = cv2.extractChannel(image, 0) if _is_grey(image) else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".png", pixels, _PNG)[1].tobytes()
+
+
+@jit
+def _is_grey(image):
+    for i in range(image.shape[0]):
+        for j in range(image.shape[1]):
+            if image[i, j, 0] != image[i, j, 1] or image[i, j, 0] != image[i, j, 2]:
+                return False
+    return True
