@@ -167,9 +167,15 @@ class Frame:
     masks: list[np.ndarray]
 
 
-def frame_of(
-    background: Background, box: tuple[int, int, int, int], size: tuple[int, int], flips: tuple[bool, bool]
-) -> Frame:
+Window = tuple[int, int, int, int]
+
+
+def part_of(background: Background, box: Window, size: tuple[int, int], flips: tuple[bool, bool]) -> np.ndarray:
+    """Where things may be put in a window of a background, bool (H, W); see :func:`frame_of`."""
+    return _part_of(background, box, size, flips)[0]
+
+
+def frame_of(background: Background, box: Window, size: tuple[int, int], flips: tuple[bool, bool]) -> Frame:
     """A window of a background.
 
     Args:
@@ -178,25 +184,40 @@ def frame_of(
         flips: (left-right, upside-down).
     """
     x, y, w, h = box
-    cut = slice(y, y + h), slice(x, x + w)
     down, across = (a / b for a, b in zip(background.field.shape, background.part.shape, strict=True))
     top, left = int(y * down), int(x * across)
     lit = background.field[top : max(int((y + h) * down), top + 1), left : max(int((x + w) * across), left + 1)]
-    axes = [axis for axis, turned in ((1, flips[0]), (0, flips[1])) if turned]
+    light = _shaped(background.light, box, size, flips, cv2.INTER_AREA if h > size[0] else cv2.INTER_LINEAR)
+    part, labels, masks = _part_of(background, box, size, flips)
+    return Frame(light, part, _flipped(lit, flips), labels, masks)
 
-    def shaped(values: np.ndarray, way: int) -> np.ndarray:
-        out = values[cut]
-        if (h, w) != tuple(size):
-            out = cv2.resize(np.ascontiguousarray(out), size[::-1], interpolation=way)
-        return np.array(np.flip(out, axes) if axes else out, order="C")
 
-    light = shaped(background.light, cv2.INTER_AREA if h > size[0] else cv2.INTER_LINEAR)
-    part = shaped(background.part.view(np.uint8), cv2.INTER_NEAREST).view(bool)
+def _part_of(
+    background: Background, box: Window, size: tuple[int, int], flips: tuple[bool, bool]
+) -> tuple[np.ndarray, list[str], list[np.ndarray]]:  # fmt: skip
+    """Where things may be put; names and masks of what is there already."""
+    part = _shaped(background.part.view(np.uint8), box, size, flips, cv2.INTER_NEAREST).view(bool)
     labels, masks = [], []
     for k, name in enumerate(background.labels):
-        mask = shaped(background.masks.dense(k).view(np.uint8), cv2.INTER_NEAREST).view(bool)
+        mask = _shaped(background.masks.dense(k).view(np.uint8), box, size, flips, cv2.INTER_NEAREST).view(bool)
         if mask.any():
             labels.append(name)
             masks.append(mask)
             part &= cv2.dilate(mask.view(np.uint8), np.ones((2 * _AWAY + 1,) * 2, np.uint8)) == 0
-    return Frame(light, part, np.array(np.flip(lit, axes) if axes else lit, order="C"), labels, masks)
+    return part, labels, masks
+
+
+def _shaped(
+    values: np.ndarray, box: Window, size: tuple[int, int], flips: tuple[bool, bool], way: int
+) -> np.ndarray:  # fmt: skip
+    x, y, w, h = box
+    out = values[y : y + h, x : x + w]
+    if (h, w) != tuple(size):
+        out = cv2.resize(np.ascontiguousarray(out), size[::-1], interpolation=way)
+    return _flipped(out, flips)
+
+
+def _flipped(values: np.ndarray, flips: tuple[bool, bool]) -> np.ndarray:
+    """A copy."""
+    axes = [axis for axis, turned in ((1, flips[0]), (0, flips[1])) if turned]
+    return np.array(np.flip(values, axes) if axes else values, order="C")

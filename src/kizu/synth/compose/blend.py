@@ -15,6 +15,7 @@ import numpy as np
 
 from kizu.core.errors import DataError
 from kizu.core.jit import jit
+from kizu.synth.compose.pick import pick
 
 _MOVED = np.float32(1e-3)  # light; a quarter of the step between two bytes in the middle of their range
 
@@ -42,11 +43,14 @@ def blend(base: np.ndarray, paste: np.ndarray, alpha: np.ndarray, way: dict[str,
 
 def draw(weights: dict[str, float], random: np.random.Generator) -> dict[str, Any]:
     """A random blend; ``weights`` name those that may be taken."""
-    names = [name for name in BLENDS if weights.get(name, 0) > 0]
-    share = np.array([weights[name] for name in names])
-    name = names[int(random.choice(len(names), p=share / share.sum()))]
+    name = pick({name: weights.get(name, 0) for name in BLENDS}, random)
     width = round(float(random.uniform(0.5, 1.5)), 3)
     return {"name": name} | ({"width": width} if name == "feather" else {})
+
+
+def reach(way: dict[str, Any]) -> int:
+    """Pixels around what is put in that a blend looks at."""
+    return {"feather": math.ceil(3 * way.get("width", 1.0)), "pyramid": 16}.get(way["name"], 1)
 
 
 def _register(function: Blend) -> Blend:
@@ -63,8 +67,22 @@ def hard(base: np.ndarray, paste: np.ndarray, alpha: np.ndarray, way: dict[str, 
 @_register
 def feather(base: np.ndarray, paste: np.ndarray, alpha: np.ndarray, way: dict[str, Any]) -> np.ndarray:
     """Plain "over" with an edge of deviation ``width`` pixels."""
-    soft = cv2.GaussianBlur(alpha, (0, 0), way.get("width", 1.0), borderType=cv2.BORDER_REPLICATE)[:, :, None]
-    return base + soft * (paste - base)
+    return over(base, paste, cv2.GaussianBlur(alpha, (0, 0), way.get("width", 1.0), borderType=cv2.BORDER_REPLICATE))
+
+
+def over(base: np.ndarray, paste: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Light of both, ``share`` (h, w) of it that of ``paste``."""
+    out = np.empty(base.shape, np.float32)
+    _over(base, paste, share, out)
+    return out
+
+
+@jit
+def _over(base, paste, share, out):
+    for i in range(base.shape[0]):
+        for j in range(base.shape[1]):
+            for c in range(3):
+                out[i, j, c] = base[i, j, c] + share[i, j] * (paste[i, j, c] - base[i, j, c])
 
 
 @_register
@@ -80,12 +98,30 @@ def pyramid(base: np.ndarray, paste: np.ndarray, alpha: np.ndarray, way: dict[st
     out = differences[-1] * shares[-1][:, :, None]
     for k in range(levels - 1, -1, -1):
         size = shares[k].shape[1::-1]
-        band = differences[k] - cv2.pyrUp(differences[k + 1], dstsize=size)
-        out = cv2.pyrUp(out, dstsize=size) + band * shares[k][:, :, None]
+        out = cv2.pyrUp(out, dstsize=size)
+        _band(differences[k], cv2.pyrUp(differences[k + 1], dstsize=size), shares[k], out)
     # Beyond the blend's own reach nothing may change; a faint trace of the coarse bands would.
     reach = cv2.dilate(alpha, np.ones((3, 3), np.uint8), iterations=2 ** (levels - 1))
-    fade = cv2.GaussianBlur(np.minimum(reach * 4, 1), (0, 0), 2 ** (levels - 1) / 2)[:, :, None]
-    return base + out * fade
+    fade = cv2.GaussianBlur(np.minimum(reach * 4, 1), (0, 0), 2 ** (levels - 1) / 2)
+    _add(base, fade, out)
+    return out
+
+
+@jit
+def _band(difference, smoother, share, out):
+    """Add a band of frequencies, ``share`` (h, w) of it."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for c in range(3):
+                out[i, j, c] += (difference[i, j, c] - smoother[i, j, c]) * share[i, j]
+
+
+@jit
+def _add(base, fade, out):
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for c in range(3):
+                out[i, j, c] = base[i, j, c] + out[i, j, c] * fade[i, j]
 
 
 @_register

@@ -37,12 +37,22 @@ def foreground_colours(light: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         pair[0, 0, 3 * k : 3 * k + 3] = light[sure].mean(0) if sure.any() else light.reshape(-1, 3).mean(0)
     for k in range(levels + 1):
         size = (max(round(height ** (k / levels)), 1), max(round(width ** (k / levels)), 1))
-        rows, columns = (np.arange(n) * full // n for n, full in zip(size, alpha.shape, strict=True))
-        at = np.ix_(rows, columns)
-        before = np.ix_(*(np.arange(n) * had // n for n, had in zip(size, pair.shape, strict=False)))
-        pair = np.ascontiguousarray(pair[before])
-        _relax(light[at], alpha[at], pair, np.float32(_STIFF), _OFTEN if max(size) <= _COARSE else _SELDOM)
+        pair, there = _picked(pair, size), _picked(alpha[:, :, None], size)[:, :, 0]
+        _relax(_picked(light, size), there, pair, np.float32(_STIFF), _OFTEN if max(size) <= _COARSE else _SELDOM)
     return pair[..., :3]
+
+
+@jit
+def _picked(values, size):
+    """The nearest pixels on a grid of another size, (h, w, C)."""
+    out = np.empty((size[0], size[1], values.shape[2]), np.float32)
+    for i in range(size[0]):
+        v = i * values.shape[0] // size[0]
+        for j in range(size[1]):
+            u = j * values.shape[1] // size[1]
+            for c in range(values.shape[2]):
+                out[i, j, c] = values[v, u, c]
+    return out
 
 
 @jit

@@ -23,12 +23,13 @@ def _displayed() -> np.ndarray:
 
 
 DISPLAYED = _displayed()  # float32 (S + 1,): what 8-bit values would be if they had fractions
-_DECODED, _ENCODED = _decoded(), np.rint(DISPLAYED).astype(np.uint8)
+DECODED = _decoded()  # float32 (256,): light of 8-bit values
+_ENCODED = np.rint(DISPLAYED).astype(np.uint8)
 
 
 def to_linear(image: np.ndarray) -> np.ndarray:
     """Light float32 in 0..1, of the shape of ``image`` uint8."""
-    return np.take(_DECODED, image)
+    return np.take(DECODED, image)
 
 
 def from_linear(light: np.ndarray) -> np.ndarray:

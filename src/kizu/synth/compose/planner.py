@@ -10,13 +10,14 @@ import numpy as np
 
 from kizu.core.errors import DataError
 from kizu.core.seeds import Stream, generator
-from kizu.synth.compose.backgrounds import Backgrounds, frame_of
+from kizu.synth.compose.backgrounds import Backgrounds, part_of
 from kizu.synth.compose.blend import draw as draw_blend
 from kizu.synth.compose.flaws.drawable import TYPES
 from kizu.synth.compose.layouts import registry
 from kizu.synth.compose.layouts.placement import Placement, silhouette
 from kizu.synth.compose.likeness import Likeness
 from kizu.synth.compose.options import OTHER, REAL, Options
+from kizu.synth.compose.pick import pick
 from kizu.synth.compose.prior import Prior
 from kizu.synth.compose.spec import Layer, Scene
 from kizu.synth.compose.stock import Stock
@@ -54,7 +55,7 @@ class Planner:
         scene = self._frame(behind.id, behind.part.shape, random)
         if random.uniform() < self.options.empty:
             return scene
-        part = frame_of(behind, scene.window, scene.size, scene.flips).part
+        part = part_of(behind, scene.window, scene.size, scene.flips)
         if not part.any():
             raise DataError(f"background {behind.id}: no part is seen in it")
         if self.shapes is None:
@@ -67,7 +68,7 @@ class Planner:
         placed = laid.lay(shapes, scene.size, part, self.prior, self._laid, random)
         if rows is not None:
             placed = [replace(item, row=int(rows[item.row])) for item in placed]
-        outlines = [silhouette(self.shapes.mask(p.row), p.affine, scene.size) for p in placed]
+        outlines = [p.outline or silhouette(self.shapes.mask(p.row), p.affine, scene.size) for p in placed]
         kept, dropped = settle(outlines, scene.size, self.options.least, self.options.least_share)
         gone = [self._record(placed[item["index"]]) | item for item in dropped]
         chance = generator(self.seed, Stream.PASTE, i)
@@ -147,9 +148,7 @@ class Planner:
         }
 
     def _maker(self, chance: np.random.Generator) -> str:
-        names = list(self.options.flaws)
-        weights = np.array([self.options.flaws[name] for name in names])
-        return names[int(chance.choice(len(names), p=weights / weights.sum()))]
+        return pick(self.options.flaws, chance)
 
     def _made(self, part: np.ndarray, chance: np.random.Generator) -> list[Layer]:
         """Made defects anywhere on the part."""

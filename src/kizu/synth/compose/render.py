@@ -9,15 +9,16 @@ from typing import Any
 import cv2
 import numpy as np
 
+from kizu.core.jit import jit
 from kizu.core.seeds import Stream, generator
 from kizu.synth.compose import inflate, shading
 from kizu.synth.compose.backgrounds import Background, Backgrounds, Frame, frame_of
-from kizu.synth.compose.blend import blend
+from kizu.synth.compose.blend import blend, over, reach
 from kizu.synth.compose.change import label
 from kizu.synth.compose.flaws.make import make
 from kizu.synth.compose.ground import Ground
 from kizu.synth.compose.linear import LUMINANCE
-from kizu.synth.compose.paste import Pasted, warp
+from kizu.synth.compose.paste import Pasted, warp, warp_object
 from kizu.synth.compose.segment import OBJECT, Segment
 from kizu.synth.compose.sensor import expose
 from kizu.synth.compose.spec import Layer, Scene
@@ -27,7 +28,7 @@ VISIBLE = "contrast_to_noise"  # attribute of what is labelled by its change
 _RIM = 2  # pixels around a defect's outline that come along: outlines are drawn tight
 _THIN = 0.3  # coverage from which a pixel belongs to a defect: a line that shrinks covers no pixel by half
 _AWAY = 1.5  # pixels of blur in which the eye looks at a change
-_MARGIN = 2  # pixels around an object's own box, for the blend of its edge
+_SHARP = 0.3  # pixels of defocus that show
 _APART = 3  # pixels from a defect to what counts as surface without defect
 
 
@@ -128,8 +129,15 @@ class _Frame:
             scale: of its sides.
         """
         lack = max(self.behind.noise**2 - (own * min(scale, 1.0)) ** 2, 0.0)
-        here = self.missing[pasted.slices]
-        here[changed] = np.maximum(here[changed], np.float32(lack))
+        _raise(self.missing[pasted.slices], changed, np.float32(lack))
+
+
+@jit
+def _raise(values, where, least):
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            if where[i, j] and values[i, j] < least:
+                values[i, j] = least
 
 
 def _already(name: str, mask: np.ndarray) -> Drawn:
@@ -140,33 +148,39 @@ def _already(name: str, mask: np.ndarray) -> Drawn:
 
 def _object(frame: _Frame, layer: Layer, segment: Segment, noise: float) -> Drawn | str:
     scale = _scale(layer.affine)
-    extent = math.sqrt(max(segment.mask.sum(), 1)) * scale
-    light = frame.scene.light
-    pasted = warp(segment, layer.affine, frame.scene.size, _MARGIN)
-    if pasted is None or not (pasted.alpha >= 0.5).any():
+    extent = math.sqrt(max(np.count_nonzero(segment.mask), 1)) * scale
+    light, defocus = frame.scene.light, layer.light.get("defocus", 0.0)
+    margin = math.ceil(3 * defocus) if defocus > _SHARP else reach(layer.blend)
+    pasted = warp_object(segment, layer.affine, frame.scene.size, margin)
+    mask = None if pasted is None else pasted.alpha >= 0.5
+    if mask is None or not mask.any():
         return "outside the frame"
-    wide = max(inflate.reach(light, extent), math.ceil(3 * layer.light.get("defocus", 0)))
-    pasted = pasted.widened(wide, frame.scene.size)
-    s = pasted.slices
-    box = (pasted.x, pasted.y, pasted.x + pasted.alpha.shape[1], pasted.y + pasted.alpha.shape[0])
-    base = frame.there.light[s]
-    gain = shading.at(frame.there.field, frame.scene.size, box)
-    paste = shading.as_object(pasted.light, pasted.alpha, base, gain, layer.light)
-    paste *= inflate.inflated(pasted.alpha, light)[:, :, None]
-    alpha = pasted.alpha
-    if layer.light.get("defocus", 0) > 0.3:
+    _shadow(frame, pasted, extent)
+    s, alpha = pasted.slices, pasted.alpha
+    box = (pasted.x, pasted.y, pasted.x + alpha.shape[1], pasted.y + alpha.shape[0])
+    base, cover = frame.there.light[s], shading.coarse(alpha)
+    gain = shading.at(frame.there.field, frame.scene.size, box, cover.shape)
+    relief = inflate.inflated(cover, light, max(cover.shape) / max(alpha.shape))
+    paste = shading.as_object(pasted.light, cover, base, gain, layer.light, relief)
+    if defocus > _SHARP:
         # What is out of focus spreads over its own edge.
-        soft = cv2.GaussianBlur(alpha, (0, 0), layer.light["defocus"])
-        spread = cv2.GaussianBlur(paste * alpha[:, :, None], (0, 0), layer.light["defocus"])
-        paste = spread / np.maximum(soft, 1e-3)[:, :, None]
-        joined = inflate.shadowed(base, alpha, light, extent)
-        joined = joined + soft[:, :, None] * (paste - joined)
+        soft = cv2.GaussianBlur(alpha, (0, 0), defocus)
+        spread = cv2.GaussianBlur(paste * alpha[:, :, None], (0, 0), defocus)
+        joined = over(base, spread / np.maximum(soft, 1e-3)[:, :, None], soft)
     else:
-        joined = blend(inflate.shadowed(base, alpha, light, extent), paste, alpha, layer.blend)
-    mask = pasted.alpha >= 0.5
+        joined = blend(base, paste, alpha, layer.blend)
     frame.lacks(pasted, noise, scale, mask)
     frame.there.light[s] = joined
     return Drawn(layer.label, 0, pasted.x, pasted.y, mask, mask)
+
+
+def _shadow(frame: _Frame, pasted: Pasted, extent: float) -> None:
+    """Darken what an object is about to be put on."""
+    left, above, right, below = inflate.reach(frame.scene.light, extent)
+    height, width = pasted.alpha.shape
+    x, y = max(pasted.x - left, 0), max(pasted.y - above, 0)
+    around = frame.there.light[y : pasted.y + height + below, x : pasted.x + width + right]
+    inflate.shadow(around, pasted.alpha, frame.scene.light, extent, (pasted.x - x, pasted.y - y))
 
 
 def _defect(frame: _Frame, layer: Layer, segment: Segment, noise: float) -> Drawn | str:

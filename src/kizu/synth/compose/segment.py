@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 
 OBJECT, DEFECT = "object", "defect"
@@ -50,7 +51,5 @@ class Segment:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """Tight box of the mask in ``colour``, XYXY with exclusive ends; zeros for an empty mask."""
-        rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
-        if not len(rows):
-            return 0, 0, 0, 0
-        return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+        x, y, width, height = cv2.boundingRect(self.mask.view(np.uint8))
+        return (x, y, x + width, y + height) if width else (0, 0, 0, 0)

@@ -12,10 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from kizu.core.jit import jit
 from kizu.synth.compose.linear import LUMINANCE
 
 _FIELD = 64  # pixels of the longer side at which shading is estimated
 _LEAST, _MOST = 0.5, 2.0  # gains
+_SIDE = 64  # pixels of the longer side that smooth gains are made of
+_ENOUGH = 128  # pixels of a side that are looked at for what is smooth
 _FINE = 2.5  # pixels of deviation that a wide blur is made with
 _NONE = 1e-6
 _DARK = 2e-3  # light below which a pixel tells nothing of its shading
@@ -56,47 +59,74 @@ def field(light: np.ndarray, part: np.ndarray | None = None) -> np.ndarray:
     return out - np.float32((out * weight).sum() / weight.sum())
 
 
-def at(shading: np.ndarray, size: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndarray:
-    """Gain float32 (h, w) of a field in a box XYXY of a frame of ``size`` (H, W)."""
-    x0, y0, x1, y1 = box
-    across, down = shading.shape[1] / size[1], shading.shape[0] / size[0]
-    columns = (np.arange(x0, x1, dtype=np.float32) + 0.5) * across - 0.5
-    rows = (np.arange(y0, y1, dtype=np.float32) + 0.5) * down - 0.5
-    columns, rows = np.meshgrid(columns, rows)
+def at(
+    shading: np.ndarray, size: tuple[int, int], box: tuple[int, int, int, int], shape: tuple[int, int]
+) -> np.ndarray:  # fmt: skip
+    """Gain of a field in a box XYXY of a frame of ``size`` (H, W), float32 of ``shape``: as fine as is wanted."""
+    places = []
+    for k in range(2):
+        low, high, step = box[1 - k], box[3 - k], shading.shape[k] / size[k]
+        middles = low + (np.arange(shape[k], dtype=np.float32) + 0.5) * np.float32((high - low) / shape[k])
+        places.append(middles * np.float32(step) - np.float32(0.5))
+    rows, columns = np.repeat(places[0][:, None], shape[1], 1), np.repeat(places[1][None], shape[0], 0)
     return np.exp(cv2.remap(shading, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
+def coarse(alpha: np.ndarray) -> np.ndarray:
+    """Coverage of at most 64 pixels a side: what smooth gains are made from."""
+    scale = _SIDE / max(alpha.shape)
+    if scale >= 1:
+        return alpha
+    size = max(round(alpha.shape[1] * scale), 2), max(round(alpha.shape[0] * scale), 2)
+    return cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+
+
 def as_object(
-    paste: np.ndarray, alpha: np.ndarray, base: np.ndarray, shading: np.ndarray, way: dict[str, Any]
-) -> np.ndarray:
+    paste: np.ndarray, cover: np.ndarray, base: np.ndarray, shading: np.ndarray, way: dict[str, Any],
+    relief: np.ndarray | float = 1.0,
+) -> np.ndarray:  # fmt: skip
     """The light of an object under the light of the scene.
 
     Args:
         paste: float32 (h, w, 3), linear light of the object.
-        alpha: float32 (h, w), where it is.
+        cover: float32 (p, q), where it is in its box, see :func:`coarse`.
         base: float32 (h, w, 3), linear light of the picture in its box.
-        shading: float32 (h, w), gain of the scene's light in its box, 1 in the mean of the frame.
+        shading: float32 (p, q), gain of the scene's light in its box, 1 in the mean of the frame.
         way: ``scene``: exponent on the scene's shading; ``own``: share of the object's own that is taken out;
             ``exposure``: gain; ``tint``: share of the surroundings' colour, 0 where colour tells the class.
+        relief: float32 (p, q), gain of its form.
     """
-    inside = alpha >= 0.5
+    inside = bool((cover >= 0.5).any())
     gain = shading ** np.float32(way.get("scene", 0.75))
     own = way.get("own", 0.0)
-    if own and inside.any():
-        scale = min(_FIELD / 2 / max(alpha.shape), 1.0)
-        size = max(round(alpha.shape[1] * scale), 2), max(round(alpha.shape[0] * scale), 2)
-        bright = cv2.resize(paste, size, interpolation=cv2.INTER_AREA) @ LUMINANCE
-        cover = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+    if own and inside:
+        scale = min(_FIELD / 2 / max(cover.shape), 1.0)
+        size = max(round(cover.shape[1] * scale), 2), max(round(cover.shape[0] * scale), 2)
+        down, across = (max(side // _ENOUGH, 1) for side in paste.shape[:2])
+        few = np.ascontiguousarray(paste[::down, ::across])
+        bright = cv2.resize(few, size, interpolation=cv2.INTER_AREA) @ LUMINANCE
+        less = cv2.resize(cover, size, interpolation=cv2.INTER_AREA)
         low = np.log(np.maximum(bright, _DARK)).astype(np.float32)
-        low = smooth(low, cover > 0.9, max(0.35 * math.sqrt(float(cover.sum())), 1.0))
-        level = float((low * cover).sum()) / max(float(cover.sum()), _NONE)
-        gain = gain * cv2.resize(np.exp(own * (level - low)), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    gain = np.clip(gain * way.get("exposure", 1.0), _LEAST, _MOST)[:, :, None].astype(np.float32)
-    tint = way.get("tint", 0.0)
-    if tint and inside.any():
-        colour = base.mean((0, 1)) / max(float(base.mean()), 1e-4)
-        gain = gain * (1 + np.float32(tint) * (colour - 1))
-    return paste * gain
+        low = smooth(low, less > 0.9, max(0.35 * math.sqrt(float(less.sum())), 1.0))
+        level = float((low * less).sum()) / max(float(less.sum()), _NONE)
+        gain = gain * cv2.resize(np.exp(own * (level - low)), cover.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    gain = np.minimum(np.maximum(gain * way.get("exposure", 1.0), _LEAST), _MOST) * relief
+    if cover.shape != paste.shape[:2]:
+        gain = cv2.resize(gain, paste.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    colour, tint = np.ones(3, np.float32), way.get("tint", 0.0)
+    if tint and inside:
+        colour += np.float32(tint) * (base.mean((0, 1)) / max(float(base.mean()), 1e-4) - 1)
+    out = np.empty_like(paste)
+    _times(paste, np.ascontiguousarray(gain, np.float32), colour, out)
+    return out
+
+
+@jit
+def _times(light, gain, colour, out):
+    for i in range(light.shape[0]):
+        for j in range(light.shape[1]):
+            for c in range(3):
+                out[i, j, c] = light[i, j, c] * (gain[i, j] * colour[c])
 
 
 def as_defect(paste: np.ndarray, beside: np.ndarray, base: np.ndarray, way: dict[str, Any]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,7 +71,7 @@ class Scene:
 
     def to_json(self) -> dict[str, Any]:
         """As plain lists and tables."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        return json.loads(json.dumps(vars(self) | {"layers": [vars(layer) for layer in self.layers]}))
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Scene:

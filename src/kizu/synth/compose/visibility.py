@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from kizu.core.errors import DataError
@@ -40,11 +41,12 @@ class Piece:
     @classmethod
     def cut(cls, mask: np.ndarray, x: int, y: int, size: tuple[int, int]) -> Piece:
         """From a mask bool (h, w) whose corner (x, y) may lie anywhere, on a frame of (H, W)."""
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if not len(rows):
+        left, top, width, height = (
+            cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8)) if mask.size else (0,) * 4
+        )
+        if not width:
             return cls(np.zeros((0, 0), bool), 0, 0, (0, 0, 0, 0), 0)
-        top, left = int(rows[0]), int(columns[0])
-        tight = mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
+        tight = mask[top : top + height, left : left + width]
         return cls.of_tight(tight, x + left, y + top, int(np.count_nonzero(tight)), size)
 
     @classmethod

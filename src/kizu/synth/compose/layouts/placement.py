@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ class Placement:
         depth: distance in mm; 0 = on the ground.
         shared: it was drawn from the share that does not depend on the class.
         blur: standard deviation of its defocus, in px of the frame.
+        outline: its :func:`silhouette`, where the layout has made it.
     """
 
     row: int
@@ -31,6 +32,7 @@ class Placement:
     depth: float = 0.0
     shared: bool = False
     blur: float = 0.0
+    outline: Piece | None = field(default=None, compare=False, repr=False)
 
 
 def affine_at(

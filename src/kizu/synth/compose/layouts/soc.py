@@ -176,7 +176,7 @@ def _put(
         if (visible < (1 - options.hidden) * amodal).any():
             continue
         blur = min(camera.blur(depth), options.blur * wide)
-        laid.insert(place, (Placement(row, affine, depth, True, blur), piece))
+        laid.insert(place, (Placement(row, affine, depth, True, blur, piece), piece))
         return
 
 

@@ -125,7 +125,7 @@ def _attempt(
                 if not there.pixels or region.share(there) < options.inside:
                     continue
             canvas.add(piece, taken)
-            out.append(Placement(row, affine, shared=True))
+            out.append(Placement(row, affine, shared=True, outline=None if options.rule == "boxes" else piece))
             break
         else:
             return None

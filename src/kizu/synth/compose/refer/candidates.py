@@ -13,11 +13,12 @@ import numpy as np
 from kizu.synth.compose.refer.expression import CONTENTS, SEVERAL, SINGLE
 from kizu.synth.compose.refer.grammar import MANY, ONE, Form, content_of, make
 from kizu.synth.compose.refer.graph import SceneGraph
-from kizu.synth.compose.refer.logic import closest, kind_of, ranks
+from kizu.synth.compose.refer.logic import closest, first, kind_of, ranks
 from kizu.synth.compose.refer.verdict import Verdict, both
 from kizu.synth.compose.refer.words import BETWEEN, FIRST, THING
 
 _KINDS, _TRAITS, _CONTEXTS, _LANDMARKS, _PAIRS = 6, 16, 12, 8, 6  # at most so many of each are tried
+_ORDINALS = 5  # the last place that has a word
 
 
 @dataclass
@@ -105,16 +106,18 @@ class Candidates:
             self._keep(plain, [item], [], fits, 1)
         for k, (one, fits) in enumerate(traits):
             for two, others in traits[:k]:
-                joint = both(fits, others)
-                if joint.yes == joint.maybe and joint.yes and joint not in (fits, others) and joint not in sure:
+                yes = fits.yes & others.yes
+                if not yes or yes != fits.maybe & others.maybe:
+                    continue
+                joint = Verdict(yes, yes)
+                if joint not in (fits, others) and joint not in sure:
                     self._keep(plain, [one, two], [], joint, 2)
         contexts = [plain, *(_Context(noun, [item], fits) for item, fits in traits)]
         for context in contexts:
             if context.fits.yes & (context.fits.yes - 1) and [name for name, _ in context.filters] != ["size"]:
                 for most in ("largest", "smallest"):
-                    best = ranks(context.fits, self.graph.orders[most]).get(1)
-                    whole = ranks(kind, self.graph.orders[most]).get(1) if context is not plain else None
-                    if best is not None and best != whole:
+                    best = first(context.fits, self.graph.orders[most])
+                    if context is plain or best != first(kind, self.graph.orders[most]):
                         self._keep(context, [], [most], best, 1 + len(context.filters))
         return contexts
 
@@ -157,10 +160,10 @@ class Candidates:
         several = whole.yes.bit_count()
         if several > 1:
             for side, most in FIRST.items():
-                for place, fits in ranks(whole, self.graph.orders[side]).items():
+                for place, fits in ranks(whole, self.graph.orders[side], _ORDINALS).items():
                     if place == 1:
                         yield most, [], [most], fits, 0
-                    elif place < min(several, 6) and several > 2:
+                    elif place < several:
                         yield f"{side} {place}", [], ["order", place, side], fits, 0.4 * place
         for at, (words, landmark) in self._marks:
             if (whole.yes & ~(1 << at)).bit_count() > 1:

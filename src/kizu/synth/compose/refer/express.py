@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from itertools import product
 
@@ -151,7 +150,7 @@ class _Writer:
 
     def _flipped(self, form: Form) -> Form | None:
         """A form with one part exchanged: its noun, one of its traits, its zone or its relation."""
-        form = copy.deepcopy(form)
+        form = _copied(form)
         parts: list[Callable[[], bool]] = [lambda: self._other_noun(form)]
         for item in form[2]:
             parts.append(lambda item=item: self._other_value(item))
@@ -191,3 +190,7 @@ class _Writer:
             zones = list(ZONES)
             filters.append(["zone", zones[self._below(len(zones))]])
         return make(number, noun, filters)
+
+
+def _copied(form: Form) -> Form:
+    return [_copied(item) if isinstance(item, list) else item for item in form]

@@ -97,12 +97,11 @@ class SceneGraph:
 
     def _kinds(self, labels: np.ndarray, nouns: Sequence[Any]) -> dict[str, Verdict]:
         """Classes are certain, whether something is there to be seen is not."""
-        out: dict[str, Verdict] = {}
-        for label, noun in enumerate(nouns):
-            if noun is not None:
-                mine = sets((labels == label)[None])[0] if self.count else 0
-                before = out.get(noun.one, NOBODY)
-                out[noun.one] = Verdict(before.yes | mine & self.sure, before.maybe | mine & self.every)
+        out = {noun.one: NOBODY for noun in nouns if noun is not None}
+        for i, label in enumerate(labels.tolist()):
+            if nouns[label] is not None:
+                (yes, maybe), own = out[nouns[label].one], 1 << i
+                out[nouns[label].one] = Verdict(yes | own & self.sure, maybe | own & self.every)
         return out
 
     def _traits(

@@ -40,25 +40,41 @@ def kind_of(noun: str, graph: SceneGraph) -> Verdict:
     return Verdict(graph.sure, graph.every) if noun == THING else NOBODY
 
 
-def ranks(candidates: Verdict, order: Order) -> dict[int, Verdict]:
-    """Who of the candidates is the k-th in an order, k from 1; those k that somebody may be."""
+def ranks(candidates: Verdict, order: Order, last: int) -> dict[int, Verdict]:
+    """Who of the candidates is the k-th in an order, k from 1 to ``last``; those k that somebody may be."""
     yes: dict[int, int] = {}
     maybe: dict[int, int] = {}
-    for i in members(candidates.maybe):
-        most = (candidates.maybe & order.maybe[i]).bit_count()
-        least = (candidates.yes & order.sure[i]).bit_count()
-        for k in range(least + 1, most + 2):
-            maybe[k] = maybe.get(k, 0) | 1 << i
-        if least == most and candidates.yes >> i & 1:
-            yes[least + 1] = yes.get(least + 1, 0) | 1 << i
+    sure, near = candidates
+    for i in members(near):
+        least = (sure & order.sure[i]).bit_count()
+        if least >= last:
+            continue
+        most, own = (near & order.maybe[i]).bit_count(), 1 << i
+        for k in range(least + 1, min(most + 1, last) + 1):
+            maybe[k] = maybe.get(k, 0) | own
+        if least == most and sure & own:
+            yes[least + 1] = yes.get(least + 1, 0) | own
     return {k: Verdict(yes.get(k, 0), chosen) for k, chosen in maybe.items()}
+
+
+def first(candidates: Verdict, order: Order) -> Verdict:
+    """Who of the candidates is the first in an order."""
+    sure, near = candidates
+    yes = maybe = 0
+    for i in members(near):
+        if not sure & order.sure[i]:
+            own = 1 << i
+            maybe |= own
+            if sure & own and not near & order.maybe[i]:
+                yes |= own
+    return Verdict(yes, maybe)
 
 
 def closest(candidates: Verdict, landmark: int, graph: SceneGraph) -> Verdict:
     """Who of the candidates is nearest to a landmark that is not one of them."""
     others = ~(1 << landmark)
     rest = Verdict(candidates.yes & others, candidates.maybe & others)
-    return ranks(rest, graph.nearest(landmark)).get(1, NOBODY)
+    return first(rest, graph.nearest(landmark))
 
 
 def _filter(item: list, kind: Verdict, graph: SceneGraph) -> Verdict:
@@ -97,5 +113,6 @@ def _picked(candidates: Verdict, pick: list, graph: SceneGraph) -> Verdict:
         if landmark is None:
             return Verdict(0, candidates.maybe)
         return NOBODY if landmark < 0 else closest(candidates, landmark, graph)
-    place, side = (pick[1], pick[2]) if pick[0] == "order" else (1, SIDES[pick[0]])
-    return ranks(candidates, graph.orders[side]).get(place, NOBODY)
+    if pick[0] == "order":
+        return ranks(candidates, graph.orders[pick[2]], pick[1]).get(pick[1], NOBODY)
+    return first(candidates, graph.orders[SIDES[pick[0]]])

@@ -5,6 +5,7 @@ A set of instances is a whole number, bit i for instance i, so that a thousand d
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -42,11 +43,12 @@ def sets(rows: np.ndarray) -> list[int]:
     return [int.from_bytes(data[k * wide : (k + 1) * wide], "little") for k in range(len(packed))]
 
 
-def members(chosen: int) -> list[int]:
+@lru_cache(4096)
+def members(chosen: int) -> tuple[int, ...]:
     """Indices of a set, ascending."""
     out = []
     while chosen:
         low = chosen & -chosen
         out.append(low.bit_length() - 1)
         chosen ^= low
-    return out
+    return tuple(out)
