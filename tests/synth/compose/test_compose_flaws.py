@@ -193,6 +193,24 @@ def test_types_of_the_lexicon(type, grey):
         assert change.attributes["type"] == type
 
 
+def test_shapes_follow_the_surface_and_not_what_else_lies_on_it():
+    bare = ground(200, 200)
+    lines = 1 + 0.6 * np.sin(np.mgrid[:200, :200].sum(0) / 2)[..., None].astype(np.float32)
+    full = Ground(bare.light * lines, bare.part, bare.noise, bare.sun, bare.other)
+    told = Ground(bare.light * lines, bare.part, bare.noise, bare.sun, bare.other, bare.light)
+    others = 0
+    for type in sorted(TYPES):
+        for seed in range(6):
+            masks = np.zeros((3, 200, 200), bool)
+            for mask, on in zip(masks, (bare, told, full), strict=True):
+                change = make("drawn", on, (100, 90), 400, np.random.default_rng(seed), type=type)
+                height, width = change.planned.shape
+                mask[change.y : change.y + height, change.x : change.x + width] = change.planned
+            assert np.array_equal(masks[0], masks[1])
+            others += not np.array_equal(masks[0], masks[2])
+    assert others >= 6, "it does matter what they follow"
+
+
 def test_dents_are_lit_by_the_picture():
     """A dent's bright side lies away from the light, a bump's towards it."""
     for type, sign in (("dent", -1), ("bump", 1)):

@@ -19,6 +19,8 @@ class Ground:
         sun: (x, y, ambient): direction that the light comes from in the frame (length 1 at most; x right, y down),
             and the ambient share 0..1.
         other: float32 (h, w, 3), linear light of another clean picture of the same product, or None.
+        clean: float32 (H, W, 3), ``light`` before anything was put on it, where something may have been: what shapes
+            follow, so that they do not change with the light of other things. None: ``light`` itself.
     """
 
     light: np.ndarray
@@ -26,6 +28,7 @@ class Ground:
     noise: float = 1.0
     sun: tuple[float, float, float] = (0.0, 0.0, 1.0)
     other: np.ndarray | None = None
+    clean: np.ndarray | None = None
 
 
 @dataclass

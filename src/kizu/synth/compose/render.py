@@ -80,7 +80,9 @@ def render(scene: Scene, stock: Stock | None, backgrounds: Backgrounds, by_chang
     """
     behind = backgrounds[backgrounds.number(scene.background)]
     there = frame_of(behind, scene.window, scene.size, scene.flips)
-    frame = _Frame(scene, behind, there, np.zeros(scene.size, np.float32), by_change)
+    drawn_on = any(layer.make == "drawn" for layer in scene.layers)
+    clean = there.light.copy() if drawn_on else None
+    frame = _Frame(scene, behind, there, np.zeros(scene.size, np.float32), by_change, clean)
     drawn, lost = [_already(name, mask) for name, mask in zip(there.labels, there.masks, strict=True)], []
     for k, layer in enumerate(scene.layers):
         if layer.make:
@@ -113,13 +115,15 @@ class _Frame:
     there: Frame
     missing: np.ndarray
     by_change: bool
+    clean: np.ndarray | None
 
     def ground(self, other: np.ndarray | None) -> Ground:
         sun_x, sun_y, ambient = self.behind.sun
         across, down = (-1 if turned else 1 for turned in self.scene.flips)
         return Ground(
-            self.there.light, self.there.part, self.behind.noise, (across * sun_x, down * sun_y, ambient), other
-        )
+            self.there.light, self.there.part, self.behind.noise, (across * sun_x, down * sun_y, ambient), other,
+            self.clean,
+        )  # fmt: skip
 
     def lacks(self, pasted: Pasted, own: float, scale: float, changed: np.ndarray) -> None:
         """Note the noise that is missing where something was put in.

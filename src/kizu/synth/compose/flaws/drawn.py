@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -111,7 +112,8 @@ def _mark(
 
 def _surface(ground: Ground, at: tuple[float, float]) -> Surface:
     """What the picture is made of around a place, as far as drawing functions ask."""
-    spot = Spot(ground, at, (2 * _AROUND, 2 * _AROUND))
+    before = ground if ground.clean is None else replace(ground, light=ground.clean)
+    spot = Spot(before, at, (2 * _AROUND, 2 * _AROUND))
     tone = np.ascontiguousarray(spot.light[..., 1])
     slow = cv2.GaussianBlur(tone, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
     mean = max(float(slow.mean()), 1e-4)
