@@ -20,6 +20,7 @@ from kizu.fewshot.holdout import changed_copy, folds, lost_classes, truth_of
 from kizu.fewshot.inspector import FewShotInspector, member_maps, mixed
 from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix
 from kizu.fewshot.network import NAME, identity, width
+from kizu.fewshot.refine import Refiner
 from kizu.fewshot.scorer import Scorer
 from kizu.fewshot.support import Support
 from kizu.inspection.calibrate import Expected, choose_outline, choose_rule, class_share, needed_clean
@@ -48,6 +49,7 @@ def fit_fewshot(
     step: Callable[[], None] = lambda: None,
     candidates: Sequence[Mix] = CANDIDATES,
     composed: Sequence[Sample] = (),
+    refiner: Refiner | None = None,
 ) -> tuple[FewShotInspector, list[Expected]]:
     """Fit an inspector to a few labelled pictures.
 
@@ -64,6 +66,7 @@ def fit_fewshot(
         candidates: mixtures of the scorer's members to choose among, see :func:`choose_mix`.
         composed: pictures composed of the support, to learn from as well; ``meta["lineage"]`` names the groups (or
             ids) of the pictures in them, so that nothing is judged by what was made of it.
+        refiner: of the outlines of what fires; thresholds and expected figures are those without it.
 
     Raises:
         KizuError: the network's files are missing or damaged, a labelled picture cannot be read, or no labelled pixel
@@ -150,7 +153,9 @@ def fit_fewshot(
     step()
     rules, expected = [rule for rule, _ in chosen], [item for _, item in chosen]
     card = _card(support, clean, rules, expected, false_alarms, [support.names[k] for k in sorted(copied)])
-    return FewShotInspector(card, scorer, mixes, rules), expected
+    if refiner is not None:
+        card.notes.append(f"Outlines are refined by {refiner.source.about}; the outline IoU is that before it.")
+    return FewShotInspector(card, scorer, mixes, rules, refiner), expected
 
 
 def steps(support: Support, composed: int = 0) -> int:

@@ -9,6 +9,7 @@ from kizu.core.run import Skips, progress
 from kizu.core.sample import Sample
 from kizu.fewshot.fit import fit_fewshot, steps
 from kizu.fewshot.inspector import FewShotInspector
+from kizu.fewshot.refine import NONE, refiner_from
 from kizu.fewshot.support import Support, choose_support
 from kizu.inspection.calibrate import Expected
 from kizu.synth.compose.options import Options
@@ -31,18 +32,21 @@ def fit_from(
     seed: int,
     skips: Skips,
     augment: str | None = None,
+    refine: str = NONE,
+    refine_with: Path | None = None,
 ) -> tuple[FewShotInspector, Support]:
     """Fit to a data set and write the model file; see :func:`kizu.fewshot.fit.fit_fewshot`.
 
     Raises:
         KizuError: options or pictures that cannot be used, or the model file cannot be written.
     """
+    refiner = refiner_from(refine, refine_with)
     data = Dataset.open(dataset).split(split)
     good = Dataset.open(clean) if clean is not None else (None if empty_is_clean else data[:0])
     support = choose_support(data, classes, shots, good, seed, skips, false_alarms)
     composed = compose_support(support, seed) if augment == COMPOSE else []
     with progress("fitting", steps(support, len(composed))) as step:
-        inspector, expected = fit_fewshot(support, false_alarms, seed, skips, step, composed=composed)
+        inspector, expected = fit_fewshot(support, false_alarms, seed, skips, step, composed=composed, refiner=refiner)
     inspector.save(out)
     show(expected, inspector.card.notes, support)
     return inspector, support

@@ -32,6 +32,8 @@ def fit(
     empty_is_clean: bool = True,
     false_alarms: float = 0.05,
     augment: Literal["compose"] | None = None,
+    refine: Literal["none", "edges", "segmenter", "sam"] | None = None,
+    refine_with: Path | None = None,
     model: str | None = None,
     backbone: str | None = None,
     weights: str | None = None,
@@ -61,6 +63,9 @@ def fit(
         false_alarms: the share of good pictures on which the inspector may fire, e.g. 0.01.
         augment: compose: learn from pictures, too, that are composed of yours: what is labelled is put on other
             pictures, in their light (see kizu compose).
+        refine: fewshot: how outlines are refined: by the edges of the picture, by a network that kizu pretrain masks
+            made (segmenter), by SAM, or not; by default none.
+        refine_with: fewshot: for segmenter a weight file, for sam a folder that save_pretrained of transformers wrote.
         model: detector: its name, by default kizu-dense; kizu models lists them.
         backbone: detector: the name of its backbone, by default kizu-s.
         weights: detector: shipped, none or a weight file to start from; by default shipped where there are any.
@@ -90,6 +95,9 @@ def fit(
         raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
     if mode == "detector" and shots is not None:
         raise KizuError("--shots belongs to --mode fewshot; a detector takes all labelled pictures of the split train")
+    of_fewshot = {"refine": refine, "refine_with": refine_with}
+    if mode == "detector" and any(value is not None for value in of_fewshot.values()):
+        raise KizuError("--refine belongs to --mode fewshot; a detector outlines by what it has learned")
     common = {"classes": classes, "split": split, "clean": clean, "empty_is_clean": empty_is_clean}
     common |= {"false_alarms": false_alarms, "seed": seed, "skips": skips}
     if mode == "detector":
@@ -104,7 +112,15 @@ def fit(
     else:
         from kizu.fewshot.options import fit_from
 
-        inspector, support = fit_from(Path(dataset), Path(out), shots=shots, augment=augment, **common)
+        inspector, support = fit_from(
+            Path(dataset),
+            Path(out),
+            shots=shots,
+            augment=augment,
+            refine=refine or "none",
+            refine_with=refine_with,
+            **common,
+        )
         made = f"{len(support.labelled)} labelled and {len(support.clean)} good pictures"
     line = (
         f"fitted {', '.join(inspector.names)} from {made} in {time.perf_counter() - began:.1f} s; written to {out}. "
