@@ -93,11 +93,13 @@ def fit(
     given = {name: value for name, value in of_detector.items() if value is not None}
     if mode == "fewshot" and given:
         raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
-    if mode == "detector" and shots is not None:
-        raise KizuError("--shots belongs to --mode fewshot; a detector takes all labelled pictures of the split train")
-    of_fewshot = {"refine": refine, "refine_with": refine_with}
-    if mode == "detector" and any(value is not None for value in of_fewshot.values()):
-        raise KizuError("--refine belongs to --mode fewshot; a detector outlines by what it has learned")
+    of_fewshot = {"shots": shots, "refine": refine, "refine-with": refine_with}
+    vain = [name for name, value in of_fewshot.items() if value is not None]
+    if mode == "detector" and vain:
+        raise KizuError(
+            f"--{vain[0]} belongs to --mode fewshot; leave it out: a detector takes all labelled pictures of the split "
+            "train, and outlines as it has learned"
+        )
     common = {"classes": classes, "split": split, "clean": clean, "empty_is_clean": empty_is_clean}
     common |= {"false_alarms": false_alarms, "seed": seed, "skips": skips}
     if mode == "detector":
