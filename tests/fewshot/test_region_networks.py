@@ -109,12 +109,10 @@ def test_weights_without_a_head(tiny, tmp_path):
 # --- SAM ---
 
 
-@pytest.fixture(scope="module")
-def sam(tmp_path_factory):
-    """A folder with a SAM of random weights."""
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    torch.manual_seed(0)
+def tiny_sam(folder):
+    """Write a SAM of random weights."""
+    import transformers
+
     vision = transformers.SamVisionConfig(
         hidden_size=16, output_channels=8, num_hidden_layers=1, num_attention_heads=2, image_size=64, patch_size=8,
         mlp_dim=16, window_size=0, global_attn_indexes=[0], num_pos_feats=4,
@@ -125,13 +123,45 @@ def sam(tmp_path_factory):
     decoder = transformers.SamMaskDecoderConfig(
         hidden_size=8, mlp_dim=16, num_hidden_layers=1, num_attention_heads=2, iou_head_hidden_dim=8
     )
-    folder = tmp_path_factory.mktemp("sam")
     config = transformers.SamConfig(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
     transformers.SamModel(config).save_pretrained(folder)
     transformers.SamImageProcessor(
         size={"longest_edge": 64}, pad_size={"height": 64, "width": 64}, mask_size={"longest_edge": 16},
         mask_pad_size={"height": 16, "width": 16},
     ).save_pretrained(folder)  # fmt: skip
+
+
+def tiny_sam2(folder):
+    """Write a SAM 2 of random weights."""
+    import transformers
+
+    body = transformers.Sam2HieraDetConfig(
+        hidden_size=8, image_size=[128, 128], blocks_per_stage=[1, 1, 2, 1], embed_dim_per_stage=[8, 16, 32, 64],
+        num_attention_heads_per_stage=[1, 1, 2, 2], window_size_per_stage=[8, 4, 8, 4], global_attention_blocks=[3],
+        window_positional_embedding_background_size=[2, 2],
+    )  # fmt: skip
+    vision = transformers.Sam2VisionConfig(
+        backbone_config=body, backbone_channel_list=[64, 32, 16, 8], fpn_hidden_size=32,
+        backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]],
+    )  # fmt: skip
+    prompt = transformers.Sam2PromptEncoderConfig(hidden_size=32, image_size=128, patch_size=16, mask_input_channels=4)
+    decoder = transformers.Sam2MaskDecoderConfig(
+        hidden_size=32, mlp_dim=16, num_hidden_layers=1, num_attention_heads=2, iou_head_hidden_dim=8
+    )
+    config = transformers.Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
+    transformers.Sam2Model(config).save_pretrained(folder)
+    sides = {"height": 128, "width": 128}
+    transformers.Sam2ImageProcessor(size=sides, mask_size={"height": 32, "width": 32}).save_pretrained(folder)
+
+
+@pytest.fixture(scope="module", params=[tiny_sam, tiny_sam2])
+def sam(request, tmp_path_factory):
+    """A folder with a network of random weights."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp(request.param.__name__)
+    request.param(folder)
     return folder
 
 
