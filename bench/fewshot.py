@@ -4,8 +4,7 @@
     uv run python bench/fewshot.py --split val     # while developing: nothing is ever chosen on test
     uv run python bench/fewshot.py --speed         # seconds of a fit and images a second, on a quiet machine
     uv run python bench/fewshot.py --split val --members filters --out FILE   # a part of the scorer alone
-    uv run python bench/fewshot.py --split val --shots 5 --seeds 2 --limit 120 --fitted alone --refine none edges \
-        segmenter --segmenter build/kizu-s-run2/weights.safetensors --out bench/results/refine.json
+    uv run python bench/fewshot.py --split val --refine none edges --out FILE   # outlines refined, see bench/README.md
 
 ``--members``: ``filters`` are the three members on the filter bank, ``net`` is the fourth, which sees the network too,
 ``all`` is what Kizu ships. With ``--split val`` inspectors are measured on ``val`` and a third of the groups of
