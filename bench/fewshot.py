@@ -4,10 +4,12 @@
     uv run python bench/fewshot.py --split val     # while developing: nothing is ever chosen on test
     uv run python bench/fewshot.py --speed         # seconds of a fit and images a second, on a quiet machine
     uv run python bench/fewshot.py --split val --members filters --out FILE   # a part of the scorer alone
+    uv run python bench/fewshot.py --split val --refine none edges --out FILE   # outlines refined, see bench/README.md
 
 ``--members``: ``filters`` are the three members on the filter bank, ``net`` is the fourth, which sees the network too,
 ``all`` is what Kizu ships. With ``--split val`` inspectors are measured on ``val`` and a third of the groups of
-``train``, and fitted to the other two thirds.
+``train``, and fitted to the other two thirds. ``--refine``: the same inspectors once for each, with their outlines
+refined so; ``segmenter`` needs the weight file of a run of ``kizu pretrain masks``.
 
 Each class is fitted alone (the support holds that class), then all classes of a set at once (``all``). Good pictures
 of ``train`` are given where a set has them. Every test picture is scored: those of the class, those of other classes
@@ -21,10 +23,13 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import statistics
+import sys
 import tempfile
 import time
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +42,10 @@ from kizu.evaluation.evaluate import evaluate
 from kizu.fewshot import inspector as inspector_module
 from kizu.fewshot.features import describe
 from kizu.fewshot.fit import fit_fewshot
+from kizu.fewshot.inspector import FewShotInspector, member_maps
 from kizu.fewshot.mix import CANDIDATES, Mix
 from kizu.fewshot.network import VERSION, identity, look
+from kizu.fewshot.refine import NONE, refiner_from
 from kizu.fewshot.support import choose_support
 from kizu.inspection.predict import predict_dataset
 from kizu.synth.line import product_line
@@ -61,6 +68,20 @@ MEMBERS = {
 }
 
 
+class _OneScore:
+    """Member maps of the image at hand, shared by inspectors of one scorer."""
+
+    def __init__(self):
+        self.image, self.maps = None, {}
+
+    def __call__(self, image: np.ndarray, scorer, classes: int, network: bool = True):
+        if image is not self.image:
+            self.image, self.maps = image, {}
+        if id(scorer) not in self.maps:
+            self.maps[id(scorer)] = member_maps(image, scorer, classes, network)
+        return self.maps[id(scorer)]
+
+
 class _OneImage:
     """Features of the image at hand, shared by all inspectors that look at it."""
 
@@ -73,9 +94,17 @@ class _OneImage:
         return iter(self.tiles)
 
 
-def fits(data: Dataset, shots: int, seeds: int, alarms: float, members: str) -> list[dict]:
-    """One inspector for each class and seed, and one for all classes and each seed, with the seconds that it took."""
-    groups = [[name] for name in data.names] + ([list(data.names)] if len(data.names) > 1 else [])
+def fits(
+    data: Dataset, shots: int, seeds: int, alarms: float, members: str, fitted: list[str], refiners: dict
+) -> list[dict]:
+    """One inspector for each class and seed, and one for all classes and each seed, with the seconds that it took.
+
+    Args:
+        fitted: ``alone`` for the first, ``all`` for the second.
+        refiners: by name; each inspector comes once with each of them.
+    """
+    groups = [[name] for name in data.names] if "alone" in fitted else []
+    groups += [list(data.names)] if "all" in fitted and len(data.names) > 1 else []
     out = []
     for classes in groups:
         for seed in range(seeds):
@@ -89,13 +118,17 @@ def fits(data: Dataset, shots: int, seeds: int, alarms: float, members: str) -> 
                 "model": model,
                 "fit_s": time.perf_counter() - began,
             }
-            out.append(row | {"labelled": len(support.labelled), "clean": len(support.clean)})
+            row |= {"labelled": len(support.labelled), "clean": len(support.clean)}
+            for name, refiner in refiners.items():
+                refined = FewShotInspector(model.card, model.scorer, model.mixes, model.rules, refiner)
+                out.append(row | {"refine": name, "model": refined})
     return out
 
 
 def predictions(test: Dataset, rows: list[dict], title: str) -> None:
     """Fill each row with its predictions (score maps as float16 in memory); the first row's seconds stand for all."""
     inspector_module.describe, inspector_module.look = _OneImage(describe), _OneImage(look)
+    inspector_module.member_maps = _OneScore()
     samples, seconds = [[] for _ in rows], []
     with progress(title, len(test)) as step:
         for sample in test:
@@ -109,6 +142,7 @@ def predictions(test: Dataset, rows: list[dict], title: str) -> None:
                 samples[k].append(sample.replace(instances=instances, score_map=scores))
             step()
     inspector_module.describe, inspector_module.look = describe, look
+    inspector_module.member_maps = member_maps
     for row, mine in zip(rows, samples, strict=True):
         row["predictions"] = Dataset(mine, row["model"].names, {"card": {"data": row["model"].card.data}})
         row["predict_s"] = statistics.median(seconds)
@@ -123,7 +157,7 @@ def measure(row: dict, test: Dataset) -> list[dict]:
         record = {"class": name, "fitted": kind, "seed": row["seed"]}
         for title, (group, figure) in FIGURES.items():
             record[title] = result.figure(group, figure, name).value
-        out.append(record | {key: row[key] for key in ("members", "fit_s", "predict_s", "labelled", "clean")})
+        out.append(record | {key: row[key] for key in ("members", "refine", "fit_s", "predict_s", "labelled", "clean")})
     return out
 
 
@@ -148,11 +182,13 @@ def table(records: list[dict]) -> str:
     """Markdown: mean and deviation over seeds for each class, and the mean over the classes of a set."""
     lines = ["| set | class | fitted | shots | " + " | ".join(FIGURES) + " |"]
     lines.append("|" + "---|" * (4 + len(FIGURES)))
-    named = ("set", "fitted", "shots", "members")
+    named = ("set", "fitted", "shots", "members", "refine")
+    records = [{"refine": NONE} | r for r in records]
     keys = sorted({tuple(r[n] for n in named) for r in records}, key=lambda k: (SETS.index(k[0]), k[1:]))
     for key in keys:
         mine = [r for r in records if tuple(r[n] for n in named) == key]
         fitted = key[1] if key[3] == "all" else f"{key[1]}, {key[3]} only"
+        fitted += "" if key[4] == NONE else f", {key[4]}"
         names = list(dict.fromkeys(r["class"] for r in mine))
         rows = {name: [r for r in mine if r["class"] == name] for name in names}
         rows |= {"**mean**": mine} if len(names) > 1 else {}
@@ -176,6 +212,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--split", default="test", choices=["test", "val"])
     parser.add_argument("--members", nargs="+", default=["all"], choices=list(MEMBERS), help="parts of the scorer")
+    parser.add_argument("--fitted", nargs="+", default=["alone", "all"], choices=["alone", "all"])
+    parser.add_argument("--refine", nargs="+", default=[NONE], choices=[NONE, "edges", "segmenter"])
+    parser.add_argument("--segmenter", type=Path, help="weight file of kizu pretrain masks, for --refine segmenter")
     parser.add_argument("--false-alarms", type=float, default=0.05)
     parser.add_argument("--limit", type=int, help="at most so many pictures of the split (developing)")
     parser.add_argument("--speed", action="store_true", help="measure the speed alone (on a quiet machine)")
@@ -183,6 +222,7 @@ def main() -> None:
     args = parser.parse_args()
     setting = {"split": args.split, "seeds": args.seeds, "false_alarms": args.false_alarms, "limit": args.limit}
     result = earlier(args.out, setting)
+    refiners = {name: refiner_from(name, args.segmenter if name == "segmenter" else None) for name in args.refine}
     if args.speed:
         result["speed"] = speed() | {"command": "uv run python bench/fewshot.py --speed", "cores": os.cpu_count()}
     for name in [] if args.speed else args.sets:
@@ -191,15 +231,18 @@ def main() -> None:
         if args.limit and len(test) > args.limit:
             test = test[np.linspace(0, len(test) - 1, args.limit).astype(int)]
         for shots in args.shots:
-            rows = [r for part in args.members for r in fits(train, shots, args.seeds, args.false_alarms, part)]
+            rows = []
+            for part in args.members:
+                rows += fits(train, shots, args.seeds, args.false_alarms, part, args.fitted, refiners)
             predictions(test, rows, f"{name}, {shots} shots")
             records = [{"set": name, "shots": shots} | record for row in rows for record in measure(row, test)]
             # What other runs measured is kept; a set and number of shots that was measured again is replaced.
             now = earlier(args.out, setting)
-            again = {(name, shots, part) for part in args.members}
-            kept = [r for r in now["records"] if (r["set"], r["shots"], r["members"]) not in again]
+            key = ("set", "shots", "members", "refine", "fitted")
+            again = {(name, shots, *rest) for rest in product(args.members, args.refine, args.fitted)}
+            kept = [r for r in now["records"] if tuple(r.get(n, NONE) for n in key) not in again]
             result = now | {"records": kept + records, "setting": setting, "features": VERSION, "network": identity()}
-            write(args.out, result | {"command": "uv run python bench/fewshot.py"})
+            write(args.out, result | {"command": f"uv run python bench/fewshot.py {shlex.join(sys.argv[1:])}".strip()})
     write(args.out, result)
     print(table(result["records"]))
     if "speed" in result:

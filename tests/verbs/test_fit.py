@@ -94,6 +94,10 @@ def test_without_good_pictures(run, disc_line, tmp_path):
         (["--shots", 0], "0 shots"),
         (["--seed", -1], "seed -1"),
         (["--clean", "nowhere"], "nowhere: no such file or folder"),
+        (["--refine", "segmenter"], "--refine segmenter needs the weights.safetensors of a run of kizu pretrain masks"),
+        (["--refine", "edges", "--refine-with", "a"], "--refine edges needs no weights"),
+        (["--refine-with", "a"], "but not how"),
+        (["--refine", "sam", "--refine-with", "nowhere"], "nowhere: no folder of a network"),
     ],
     ids=str,
 )

@@ -19,6 +19,7 @@ from kizu.fewshot.holdout import changed_copy, folds, halves, lost_classes, part
 from kizu.fewshot.inspector import FewShotInspector, member_maps, mixed
 from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix
 from kizu.fewshot.network import NAME, identity, width
+from kizu.fewshot.refine import Refiner
 from kizu.fewshot.scorer import Scorer
 from kizu.fewshot.support import Support
 from kizu.fewshot.thresholds import NEVER, choose_rules, pairs_of
@@ -58,6 +59,7 @@ def fit_fewshot(
     step: Callable[[], None] = lambda: None,
     candidates: Sequence[Mix] = CANDIDATES,
     composed: Sequence[Sample] = (),
+    refiner: Refiner | None = None,
 ) -> tuple[FewShotInspector, list[Expected]]:
     """Fit an inspector to a few labelled pictures.
 
@@ -75,6 +77,7 @@ def fit_fewshot(
         candidates: mixtures of the scorer's members to choose among, see :func:`choose_mix`.
         composed: pictures composed of the support, to learn from as well; ``meta["lineage"]`` names the groups (or
             ids) of the pictures in them, so that nothing is judged by what was made of it.
+        refiner: of the outlines of what fires; thresholds and expected figures are those without it.
 
     Raises:
         KizuError: the network's files are missing or damaged, a labelled picture cannot be read, or no labelled pixel
@@ -186,7 +189,9 @@ def fit_fewshot(
         false_alarms,
         _notes(support.names, set().union(*lost), copied),
     )
-    return FewShotInspector(card, scorer, mixes, rules), expected
+    if refiner is not None:
+        card.notes.append(f"Outlines are refined by {refiner.source.about}; the outline IoU is that before it.")
+    return FewShotInspector(card, scorer, mixes, rules, refiner), expected
 
 
 def steps(support: Support, composed: int = 0) -> int:

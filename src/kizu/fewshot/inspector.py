@@ -16,6 +16,7 @@ from kizu.fewshot.cells import to_pixels
 from kizu.fewshot.features import STRIDE, channels, describe
 from kizu.fewshot.mix import MEMBERS, Mix
 from kizu.fewshot.network import VERSION, identity, look, width
+from kizu.fewshot.refine import Refiner, refiner_of
 from kizu.fewshot.scorer import Scorer
 from kizu.inspection.regions import Rule, decide
 
@@ -56,28 +57,36 @@ class FewShotInspector(Inspector):
         card: see :class:`kizu.core.card.Card`.
         scorer: fitted pixel scorer.
         mixes, rules: one a class.
+        refiner: of the outlines of what fires, or None.
     """
 
     kind: ClassVar[str] = "fewshot"
 
-    def __init__(self, card: Card, scorer: Scorer, mixes: list[Mix], rules: list[Rule]):
+    def __init__(self, card: Card, scorer: Scorer, mixes: list[Mix], rules: list[Rule], refiner: Refiner | None = None):
         self.card = card
         self.scorer = scorer
         self.mixes = mixes
         self.rules = rules
+        self.refiner = refiner
 
     def inspect(self, image: np.ndarray, min_score: float = 0.5) -> tuple[Instances, np.ndarray]:
         """Instances (strongest first) and score maps float32 (C, H, W) of one uint8 (H, W, 3) RGB image."""
         asked = any(mix.asks_network for mix in self.mixes)
         members = member_maps(image, self.scorer, len(self.rules), asked)
-        return decide(mixed(members, self.mixes, image.shape[:2]), self.rules, min_score)
+        odds = mixed(members, self.mixes, image.shape[:2])
+        if self.refiner is None:
+            return decide(odds, self.rules, min_score)
+        found, maps = self.refiner(image, odds, self.rules, *decide(odds, self.rules, min(min_score, 0.5)))
+        return found[found.scores >= min_score], maps
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        return self.scorer.arrays, {
+        arrays, settings = self.refiner.state() if self.refiner else ({}, None)
+        return self.scorer.arrays | arrays, {
             "features": VERSION,
             "network": identity(),
             "mixes": [asdict(mix) for mix in self.mixes],
             "rules": [asdict(rule) for rule in self.rules],
+            "refine": settings,
         }
 
     @classmethod
@@ -94,6 +103,7 @@ class FewShotInspector(Inspector):
             )
         mixes = [Mix(tuple(mix["weights"]), mix["blur"]) for mix in settings["mixes"]]
         rules = [Rule(**rule) for rule in settings["rules"]]
+        refiner, arrays = refiner_of(arrays, settings.get("refine"))
         scorer = Scorer(arrays)
         count, expected = len(card.classes), (2 * len(channels()), width())
         if not len(rules) == len(mixes) == len(arrays["bias"]) - 1 == count or scorer.channels != expected:
@@ -103,4 +113,4 @@ class FewShotInspector(Inspector):
             )
         if any(len(mix.weights) != MEMBERS for mix in mixes):
             raise KizuError(f"a mixture of {MEMBERS} members is expected, and it has another")
-        return cls(card, scorer, mixes, rules)
+        return cls(card, scorer, mixes, rules, refiner)

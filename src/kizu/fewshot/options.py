@@ -12,6 +12,7 @@ from kizu.core.inspector import Inspector
 from kizu.core.run import Skips, progress
 from kizu.core.sample import Sample
 from kizu.fewshot.fit import fit_fewshot, steps
+from kizu.fewshot.refine import NONE, refiner_from
 from kizu.fewshot.sam2_folder import input_side, weight_files
 from kizu.fewshot.support import Support, choose_support
 from kizu.fewshot.track_fit import fit_track
@@ -33,12 +34,15 @@ class Wanted:
         network: folder of the model that ``sam2`` asks.
         turns: whether ``sam2`` remembers mirrored copies, too.
         augment: ``compose`` = ``kizu`` learns from composed pictures, too.
+        refine, refine_with: how ``kizu`` refines outlines, and the file or folder that it takes.
     """
 
     matcher: str = "kizu"
     network: Path | None = None
     turns: bool = True
     augment: str | None = None
+    refine: str = NONE
+    refine_with: Path | None = None
 
 
 Fit = tuple[Inspector, list[Expected]]
@@ -85,6 +89,8 @@ def _check(wanted: Wanted) -> None:
             )
         if wanted.augment:
             raise KizuError("--augment belongs to --matcher kizu; leave it out")
+        if wanted.refine != NONE or wanted.refine_with is not None:
+            raise KizuError("--refine belongs to --matcher kizu; leave it out")
         input_side(wanted.network)
         weight_files(wanted.network)
     elif wanted.network is not None:
@@ -92,9 +98,10 @@ def _check(wanted: Wanted) -> None:
 
 
 def _fit_kizu(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:
+    refiner = refiner_from(wanted.refine, wanted.refine_with)
     composed = compose_support(support, seed) if wanted.augment == COMPOSE else []
     with progress("fitting", steps(support, len(composed))) as step:
-        return fit_fewshot(support, false_alarms, seed, skips, step, composed=composed)
+        return fit_fewshot(support, false_alarms, seed, skips, step, composed=composed, refiner=refiner)
 
 
 def _fit_sam2(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:

@@ -163,11 +163,12 @@ class DenseSession:
 
         Args:
             image: uint8 (H, W, 3) RGB.
-            tiles: that cover the picture, of stride 4 (``kizu.inspection.tiling.plan(shape, 4)``).
+            tiles: of the picture, of stride 4 (``kizu.inspection.tiling.plan(shape, 4)``); cells of tiles that are not
+                among them are 0.
         """
         shape = (-(-image.shape[0] // STRIDE), -(-image.shape[1] // STRIDE))
         out = DenseMaps(
-            np.empty((self.classes, *shape), np.float32), np.empty(shape, np.float32), np.empty((2, *shape), np.float32)
+            np.zeros((self.classes, *shape), np.float32), np.zeros(shape, np.float32), np.zeros((2, *shape), np.float32)
         )
         stats = picture_stats(image)
         for tile in tiles:

@@ -34,6 +34,8 @@ def fit(
     augment: Literal["compose"] | None = None,
     matcher: Literal["kizu", "sam2"] = "kizu",
     network: Path | None = None,
+    refine: Literal["none", "edges", "segmenter", "sam"] | None = None,
+    refine_with: Path | None = None,
     model: str | None = None,
     backbone: str | None = None,
     weights: str | None = None,
@@ -66,6 +68,9 @@ def fit(
         matcher: fewshot: kizu fits a scorer within seconds, without any download; sam2 has a SAM2 video model follow
             what is labelled on to new pictures: a GPU and the extra vfm are wanted.
         network: sam2: the folder of a SAM2 video model of transformers; nothing is downloaded.
+        refine: fewshot: how outlines are refined: by the edges of the picture, by a network that kizu pretrain masks
+            made (segmenter), by SAM, or not; by default none.
+        refine_with: fewshot: for segmenter a weight file, for sam a folder that save_pretrained of transformers wrote.
         model: detector: its name, by default kizu-dense; kizu models lists them.
         backbone: detector: the name of its backbone, by default kizu-s.
         weights: detector: shipped, none or a weight file to start from; by default shipped where there are any.
@@ -92,13 +97,15 @@ def fit(
     of_detector |= {"epochs": epochs, "size": size, "resume": resume or None}
     of_detector |= {"turns": None if turns or matcher == "sam2" else False}
     of_fewshot = {"shots": shots, "matcher": matcher if matcher != "kizu" else None, "network": network}
+    of_fewshot |= {"refine": refine, "refine-with": refine_with}
     given = {name: value for name, value in of_detector.items() if value is not None}
     if mode == "fewshot" and given:
         raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
     others = [name for name, value in of_fewshot.items() if value is not None]
     if mode == "detector" and others:
         raise KizuError(
-            f"--{others[0]} belongs to --mode fewshot; a detector takes all labelled pictures of the split train"
+            f"--{others[0]} belongs to --mode fewshot; leave it out: a detector takes all labelled pictures of the "
+            "split train, and outlines as it has learned"
         )
     common = {"classes": classes, "split": split, "clean": clean, "empty_is_clean": empty_is_clean}
     common |= {"false_alarms": false_alarms, "seed": seed, "skips": skips}
@@ -114,7 +121,8 @@ def fit(
     else:
         from kizu.fewshot.options import Wanted, fit_from
 
-        wanted = Wanted(matcher, None if network is None else Path(network), turns, augment)
+        folder = None if network is None else Path(network)
+        wanted = Wanted(matcher, folder, turns, augment, refine or "none", refine_with)
         inspector, support = fit_from(Path(dataset), Path(out), wanted, shots=shots, **common)
         made = f"{len(support.labelled)} labelled and {len(support.clean)} good pictures"
     line = (

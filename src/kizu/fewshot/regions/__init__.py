@@ -1,0 +1,1 @@
+"""Regions of a picture that know no class, and how an outline is refined by them."""
