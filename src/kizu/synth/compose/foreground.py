@@ -32,14 +32,31 @@ def foreground_colours(light: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     height, width = alpha.shape
     levels = max(int(np.ceil(np.log2(max(height, width, 2)))), 1)
     # At first one pixel: the mean colours of what is sure.
-    pair = np.empty((1, 1, 6), np.float32)
-    for k, sure in enumerate((alpha > 0.9, alpha < 0.1)):
-        pair[0, 0, 3 * k : 3 * k + 3] = light[sure].mean(0) if sure.any() else light.reshape(-1, 3).mean(0)
+    pair = _sure(light, alpha)
     for k in range(levels + 1):
         size = (max(round(height ** (k / levels)), 1), max(round(width ** (k / levels)), 1))
         pair, there = _picked(pair, size), _picked(alpha[:, :, None], size)[:, :, 0]
         _relax(_picked(light, size), there, pair, np.float32(_STIFF), _OFTEN if max(size) <= _COARSE else _SELDOM)
     return pair[..., :3]
+
+
+@jit
+def _sure(light, alpha):
+    """Mean colours of what is surely inside and outside, float32 (1, 1, 6); of all where nothing is."""
+    totals, counts = np.zeros((3, 3)), np.zeros(3)
+    for i in range(alpha.shape[0]):
+        for j in range(alpha.shape[1]):
+            side = 0 if alpha[i, j] > 0.9 else 1 if alpha[i, j] < 0.1 else 2
+            counts[side] += 1
+            for c in range(3):
+                totals[side, c] += light[i, j, c]
+    out = np.empty((1, 1, 6), np.float32)
+    for side in range(2):
+        for c in range(3):
+            known = counts[side] > 0
+            total, count = (totals[side, c], counts[side]) if known else (totals[:, c].sum(), counts.sum())
+            out[0, 0, 3 * side + c] = total / count
+    return out
 
 
 @jit
