@@ -32,7 +32,7 @@ def pretrain_masks(
     precision: str = "auto",
     resume: bool = False,
     strict: bool = False,
-) -> Done | None:
+) -> Done:
     """Train a network on made pictures and their masks, so that it knows defects before it sees a product.
 
     Pictures are drawn while they are needed, or read from DATA. The same command runs on a CPU, a GPU and, under
@@ -58,9 +58,6 @@ def pretrain_masks(
         precision: float32, bfloat16, or auto: bfloat16 where it is quicker.
         resume: go on with the run in the folder, where there is one.
         strict: stop at the first picture that cannot be used, instead of listing it in skipped.jsonl.
-
-    Returns:
-        What was done; under torchrun None in all processes but the first.
 
     Raises:
         KizuError: an unknown name or key, data without classes or masks, weights of another architecture, a folder that
@@ -89,7 +86,7 @@ def pretrain_masks(
         workers=max(cores() // 2, 1) if workers is None else workers, resume=resume, strict=strict,
     )  # fmt: skip
     if not done.main:
-        return None
+        return Done("this process has done its share; the first one writes the weights")
     _show(Path(out), chosen)
     return Done(_line(done, chosen.model, Path(out)), Path(out), done.skipped)
 
