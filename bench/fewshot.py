@@ -9,7 +9,8 @@
 ``--members``: ``filters`` are the three members on the filter bank, ``net`` is the fourth, which sees the network too,
 ``all`` is what Kizu ships. With ``--split val`` inspectors are measured on ``val`` and a third of the groups of
 ``train``, and fitted to the other two thirds. ``--refine``: the same inspectors once for each, with their outlines
-refined so; ``segmenter`` needs the weight file of a run of ``kizu pretrain masks``.
+refined so; ``segmenter`` needs the weight file of a run of ``kizu pretrain masks``. ``--augment none compose``: fitted
+to the labelled pictures alone, and to pictures composed of them, too.
 
 Each class is fitted alone (the support holds that class), then all classes of a set at once (``all``). Good pictures
 of ``train`` are given where a set has them. Every test picture is scored: those of the class, those of other classes
@@ -45,9 +46,11 @@ from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.inspector import FewShotInspector, member_maps
 from kizu.fewshot.mix import CANDIDATES, Mix
 from kizu.fewshot.network import VERSION, identity, look
+from kizu.fewshot.options import compose_support
 from kizu.fewshot.refine import NONE, refiner_from
 from kizu.fewshot.support import choose_support
 from kizu.inspection.predict import predict_dataset
+from kizu.synth.compose.within import COMPOSE
 from kizu.synth.line import product_line
 
 SETS = ("magnetic_tile", "neu_seg_dedup", "bsdata")
@@ -95,13 +98,14 @@ class _OneImage:
 
 
 def fits(
-    data: Dataset, shots: int, seeds: int, alarms: float, members: str, fitted: list[str], refiners: dict
+    data: Dataset, shots: int, seeds: int, alarms: float, members: str, fitted: list[str], refiners: dict, augment: str
 ) -> list[dict]:
     """One inspector for each class and seed, and one for all classes and each seed, with the seconds that it took.
 
     Args:
         fitted: ``alone`` for the first, ``all`` for the second.
         refiners: by name; each inspector comes once with each of them.
+        augment: ``compose`` = learn from pictures composed of the labelled ones, too.
     """
     groups = [[name] for name in data.names] if "alone" in fitted else []
     groups += [list(data.names)] if "all" in fitted and len(data.names) > 1 else []
@@ -110,11 +114,13 @@ def fits(
         for seed in range(seeds):
             began = time.perf_counter()
             support = choose_support(data, classes, shots, None, seed, Skips(strict=True), alarms)
-            model, _ = fit_fewshot(support, alarms, seed, candidates=MEMBERS[members])
+            composed = compose_support(support, seed) if augment == COMPOSE else []
+            model, _ = fit_fewshot(support, alarms, seed, candidates=MEMBERS[members], composed=composed)
             row = {
                 "classes": classes,
                 "seed": seed,
                 "members": members,
+                "augment": augment,
                 "model": model,
                 "fit_s": time.perf_counter() - began,
             }
@@ -157,7 +163,8 @@ def measure(row: dict, test: Dataset) -> list[dict]:
         record = {"class": name, "fitted": kind, "seed": row["seed"]}
         for title, (group, figure) in FIGURES.items():
             record[title] = result.figure(group, figure, name).value
-        out.append(record | {key: row[key] for key in ("members", "refine", "fit_s", "predict_s", "labelled", "clean")})
+        kept = ("members", "augment", "refine", "fit_s", "predict_s", "labelled", "clean")
+        out.append(record | {key: row[key] for key in kept})
     return out
 
 
@@ -182,13 +189,13 @@ def table(records: list[dict]) -> str:
     """Markdown: mean and deviation over seeds for each class, and the mean over the classes of a set."""
     lines = ["| set | class | fitted | shots | " + " | ".join(FIGURES) + " |"]
     lines.append("|" + "---|" * (4 + len(FIGURES)))
-    named = ("set", "fitted", "shots", "members", "refine")
-    records = [{"refine": NONE} | r for r in records]
+    named = ("set", "fitted", "shots", "members", "augment", "refine")
+    records = [{"augment": NONE, "refine": NONE} | r for r in records]
     keys = sorted({tuple(r[n] for n in named) for r in records}, key=lambda k: (SETS.index(k[0]), k[1:]))
     for key in keys:
         mine = [r for r in records if tuple(r[n] for n in named) == key]
         fitted = key[1] if key[3] == "all" else f"{key[1]}, {key[3]} only"
-        fitted += "" if key[4] == NONE else f", {key[4]}"
+        fitted += "".join(f", {name}" for name in key[4:] if name != NONE)
         names = list(dict.fromkeys(r["class"] for r in mine))
         rows = {name: [r for r in mine if r["class"] == name] for name in names}
         rows |= {"**mean**": mine} if len(names) > 1 else {}
@@ -213,6 +220,7 @@ def main() -> None:
     parser.add_argument("--split", default="test", choices=["test", "val"])
     parser.add_argument("--members", nargs="+", default=["all"], choices=list(MEMBERS), help="parts of the scorer")
     parser.add_argument("--fitted", nargs="+", default=["alone", "all"], choices=["alone", "all"])
+    parser.add_argument("--augment", nargs="+", default=[NONE], choices=[NONE, COMPOSE])
     parser.add_argument("--refine", nargs="+", default=[NONE], choices=[NONE, "edges", "segmenter"])
     parser.add_argument("--segmenter", type=Path, help="weight file of kizu pretrain masks, for --refine segmenter")
     parser.add_argument("--false-alarms", type=float, default=0.05)
@@ -232,14 +240,14 @@ def main() -> None:
             test = test[np.linspace(0, len(test) - 1, args.limit).astype(int)]
         for shots in args.shots:
             rows = []
-            for part in args.members:
-                rows += fits(train, shots, args.seeds, args.false_alarms, part, args.fitted, refiners)
+            for part, more in product(args.members, args.augment):
+                rows += fits(train, shots, args.seeds, args.false_alarms, part, args.fitted, refiners, more)
             predictions(test, rows, f"{name}, {shots} shots")
             records = [{"set": name, "shots": shots} | record for row in rows for record in measure(row, test)]
             # What other runs measured is kept; a set and number of shots that was measured again is replaced.
             now = earlier(args.out, setting)
-            key = ("set", "shots", "members", "refine", "fitted")
-            again = {(name, shots, *rest) for rest in product(args.members, args.refine, args.fitted)}
+            key = ("set", "shots", "members", "augment", "refine", "fitted")
+            again = {(name, shots, *rest) for rest in product(args.members, args.augment, args.refine, args.fitted)}
             kept = [r for r in now["records"] if tuple(r.get(n, NONE) for n in key) not in again]
             result = now | {"records": kept + records, "setting": setting, "features": VERSION, "network": identity()}
             write(args.out, result | {"command": f"uv run python bench/fewshot.py {shlex.join(sys.argv[1:])}".strip()})
