@@ -7,6 +7,7 @@ import pytest
 from compose_lines import line
 
 from kizu.synth.compose.backgrounds import Backgrounds
+from kizu.synth.compose.paste import warp_object
 from kizu.synth.compose.render import render
 from kizu.synth.compose.segment import OBJECT, Segment
 from kizu.synth.compose.spec import Layer, Scene
@@ -66,3 +67,34 @@ def test_the_mask_is_the_same_in_any_light(seed):
         masks.append(whole)
     assert masks[0].sum() > 100
     assert all(np.array_equal(masks[0], mask) for mask in masks)
+
+
+@pytest.mark.parametrize("by", [0, 3, 40, 500])
+def test_a_wider_box_holds_the_same(by):
+    for seed in range(6):
+        narrow = warp_object(segment(seed), turned(seed), SIZE, 2)
+        wide = narrow.widened(by, SIZE)
+        top, left = narrow.y - wide.y, narrow.x - wide.x
+        height, width = narrow.alpha.shape
+        assert (left, top) == (min(by, narrow.x), min(by, narrow.y))
+        assert wide.x + wide.alpha.shape[1] == min(narrow.x + width + by, SIZE[1])
+        assert wide.y + wide.alpha.shape[0] == min(narrow.y + height + by, SIZE[0])
+        here = np.s_[top : top + height, left : left + width]
+        assert (wide.alpha[here] == narrow.alpha).all()
+        assert (wide.light[here] == narrow.light).all()
+        assert wide.alpha.sum() == pytest.approx(narrow.alpha.sum())
+        assert (wide.light[top, :left] == narrow.light[0, 0]).all()
+
+
+def test_the_mask_is_the_same_out_of_focus():
+    ground = Backgrounds(line(), np.arange(len(line())))
+    masks = []
+    for defocus in (0.0, 1.2):
+        light = {"scene": 0.5, "own": 0.5, "defocus": defocus}
+        layer = Layer("thing", "s", turned(3), blend={"name": "feather"}, light=light)
+        done = render(Scene(SIZE, ground.id(0), (0, 0, 160, 128), layers=(layer,)), One(3), ground)
+        [thing] = done.drawn
+        whole = np.zeros(SIZE, bool)
+        whole[thing.y : thing.y + thing.mask.shape[0], thing.x : thing.x + thing.mask.shape[1]] = thing.mask
+        masks.append(whole)
+    assert np.array_equal(*masks)

@@ -40,6 +40,16 @@ class Pasted:
         """The box as slices (rows, columns) of the frame."""
         return slice(self.y, self.y + self.alpha.shape[0]), slice(self.x, self.x + self.alpha.shape[1])
 
+    def widened(self, by: int, size: tuple[int, int]) -> Pasted:
+        """An object in a box that is wider by some pixels on each side, as far as the frame (H, W) goes."""
+        height, width = self.alpha.shape
+        left, top = min(by, self.x), min(by, self.y)
+        right, bottom = min(by, size[1] - self.x - width), min(by, size[0] - self.y - height)
+        sides = (top, bottom, left, right)
+        light = cv2.copyMakeBorder(self.light, *sides, cv2.BORDER_REPLICATE)
+        alpha = cv2.copyMakeBorder(self.alpha, *sides, cv2.BORDER_CONSTANT)
+        return Pasted(self.x - left, self.y - top, light, alpha)
+
 
 def warp(segment: Segment, affine: tuple[float, ...], size: tuple[int, int], margin: int = 0) -> Pasted | None:
     """A segment with all that was cut around it under an affine map of pixel centres; None outside the frame.
@@ -67,7 +77,8 @@ def warp_object(segment: Segment, affine: tuple[float, ...], size: tuple[int, in
 
     Args:
         affine, size: as for :func:`warp`.
-        margin: pixels around what the segment covers.
+        margin: pixels around what the segment covers. Coverage is rounded within a box, so with another one a pixel at
+            the edge of the mask may fall on the other side: what the light needs, :meth:`Pasted.widened` adds.
 
     Raises:
         DataError: as :func:`warp`.

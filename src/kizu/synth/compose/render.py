@@ -28,6 +28,7 @@ VISIBLE = "contrast_to_noise"  # attribute of what is labelled by its change
 _RIM = 2  # pixels around a defect's outline that come along: outlines are drawn tight
 _THIN = 0.3  # coverage from which a pixel belongs to a defect: a line that shrinks covers no pixel by half
 _AWAY = 1.5  # pixels of blur in which the eye looks at a change
+_MARGIN = 1  # pixels around an object's own box in which its edge is drawn
 _SHARP = 0.3  # pixels of defocus that show
 _APART = 3  # pixels from a defect to what counts as surface without defect
 
@@ -154,11 +155,12 @@ def _object(frame: _Frame, layer: Layer, segment: Segment, noise: float) -> Draw
     scale = _scale(layer.affine)
     extent = math.sqrt(max(np.count_nonzero(segment.mask), 1)) * scale
     light, defocus = frame.scene.light, layer.light.get("defocus", 0.0)
-    margin = math.ceil(3 * defocus) if defocus > _SHARP else reach(layer.blend)
-    pasted = warp_object(segment, layer.affine, frame.scene.size, margin)
-    mask = None if pasted is None else pasted.alpha >= 0.5
-    if mask is None or not mask.any():
+    pasted = warp_object(segment, layer.affine, frame.scene.size, _MARGIN)
+    if pasted is None or not (pasted.alpha >= 0.5).any():
         return "outside the frame"
+    margin = math.ceil(3 * defocus) if defocus > _SHARP else reach(layer.blend)
+    pasted = pasted.widened(max(margin - _MARGIN, 0), frame.scene.size)
+    mask = pasted.alpha >= 0.5
     _shadow(frame, pasted, extent)
     s, alpha = pasted.slices, pasted.alpha
     box = (pasted.x, pasted.y, pasted.x + alpha.shape[1], pasted.y + alpha.shape[0])
