@@ -9,7 +9,6 @@ from kizu.core.run import Done
 
 if TYPE_CHECKING:
     from kizu.pretrain.nets.plan import Trained
-    from kizu.pretrain.recipe import Recipe
 
 
 def pretrain_masks(
@@ -87,11 +86,11 @@ def pretrain_masks(
     )  # fmt: skip
     if not done.main:
         return Done("this process has done its share; the first one writes the weights")
-    _show(Path(out), chosen)
+    _show(Path(out), len(material.held))
     return Done(_line(done, chosen.model, Path(out)), Path(out), done.skipped)
 
 
-def _show(out: Path, recipe: Recipe) -> None:
+def _show(out: Path, held: int) -> None:
     """Print how the run went: the loss, and the figures of the held-out pictures, the best in bold."""
     from rich.console import Console
     from rich.table import Table
@@ -100,9 +99,7 @@ def _show(out: Path, recipe: Recipe) -> None:
 
     log, found = read_log(out / "log.csv"), read_log(out / "validation.csv")
     best = max(found, key=lambda row: row["score"])
-    table = Table(
-        title=f"On {recipe.held} held-out pictures (the best weights are chosen on them)", title_justify="left"
-    )
+    table = Table(title=f"On {held} held-out pictures (the best weights are chosen on them)", title_justify="left")
     named = {"score": "mean AP of the classes", "miou": "mIoU", "any": 'AP of "something is here"'}
     figures = [name for name in best if name != "step"]
     for title in ("step", "pictures", "loss", *(named.get(name, name) for name in figures)):
