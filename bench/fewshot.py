@@ -7,10 +7,11 @@
     uv run python bench/fewshot.py --split val --refine none edges --out FILE   # outlines refined, see bench/README.md
 
 ``--members``: ``filters`` are the three members on the filter bank, ``net`` is the fourth, which sees the network too,
-``all`` is what Kizu ships. With ``--split val`` inspectors are measured on ``val`` and a third of the groups of
-``train``, and fitted to the other two thirds. ``--refine``: the same inspectors once for each, with their outlines
-refined so; ``segmenter`` needs the weight file of a run of ``kizu pretrain masks``. ``--augment none compose``: fitted
-to the labelled pictures alone, and to pictures composed of them, too.
+``heads`` are these four, ``matching`` is the fifth, ``all`` is what Kizu ships. With ``--split val`` inspectors are
+measured on ``val`` and a third of the groups of ``train``, and fitted to the other two thirds. ``--refine``: the same
+inspectors once for each, with their outlines refined so; ``segmenter`` needs the weight file of a run of ``kizu
+pretrain masks``. ``--augment none compose``: fitted to the labelled pictures alone, and to pictures composed of them,
+too. ``--adapt MINUTES``: with a network fine-tuned to the support (``kizu fit --adapt``), as a row of its own.
 
 Each class is fitted alone (the support holds that class), then all classes of a set at once (``all``). Good pictures
 of ``train`` are given where a set has them. Every test picture is scored: those of the class, those of other classes
@@ -39,11 +40,14 @@ from common_sets import halves
 from kizu.core.dataset import Dataset
 from kizu.core.files import write_text
 from kizu.core.run import Skips, progress
+from kizu.detector.options import COMPOSED
 from kizu.evaluation.evaluate import evaluate
-from kizu.fewshot import inspector as inspector_module
+from kizu.fewshot import members as members_module
+from kizu.fewshot.adapt import adapt
 from kizu.fewshot.features import describe
 from kizu.fewshot.fit import fit_fewshot
-from kizu.fewshot.inspector import FewShotInspector, member_maps
+from kizu.fewshot.inspector import FewShotInspector
+from kizu.fewshot.members import Members
 from kizu.fewshot.mix import CANDIDATES, Mix
 from kizu.fewshot.network import VERSION, identity, look
 from kizu.fewshot.options import compose_support
@@ -63,26 +67,32 @@ FIGURES = {
 }
 
 
-_FILTERS = ((1 / 3, 1 / 3, 1 / 3, 0.0), (0.0, 0.5, 0.5, 0.0), (0.0, 0.0, 1.0, 0.0))
+_BLURS = (0.0, 1.0, 2.0)
+_FILTERS = ((1 / 3, 1 / 3, 1 / 3, 0.0, 0.0), (0.0, 0.5, 0.5, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0, 0.0))
+_HEADS = ((1 / 4, 1 / 4, 1 / 4, 1 / 4, 0.0), *_FILTERS, (0.0, 0.0, 0.0, 1.0, 0.0))
 MEMBERS = {
     "all": CANDIDATES,
-    "filters": [Mix(weights, blur) for blur in (0.0, 1.0, 2.0) for weights in _FILTERS],
-    "net": [Mix((0.0, 0.0, 0.0, 1.0), blur) for blur in (0.0, 1.0, 2.0)],
+    "filters": [Mix(weights, blur) for blur in _BLURS for weights in _FILTERS],
+    "heads": [Mix(weights, blur) for blur in _BLURS for weights in _HEADS],
+    "net": [Mix((0.0, 0.0, 0.0, 1.0, 0.0), blur) for blur in _BLURS],
+    "matching": [Mix((0.0, 0.0, 0.0, 0.0, 1.0), blur) for blur in _BLURS],
 }
 
 
-class _OneScore:
-    """Member maps of the image at hand, shared by inspectors of one scorer."""
+def one_score(maps):
+    """``Members.maps`` that remembers the last picture, for inspectors that differ in their outlines alone."""
+    kept = {"image": None}
 
-    def __init__(self):
-        self.image, self.maps = None, {}
+    def again(members: Members, image: np.ndarray, network: bool = True) -> np.ndarray:
+        if image is not kept["image"]:
+            kept.clear()
+            kept["image"] = image
+        key = id(members), network
+        if key not in kept:
+            kept[key] = maps(members, image, network)
+        return kept[key]
 
-    def __call__(self, image: np.ndarray, scorer, classes: int, network: bool = True):
-        if image is not self.image:
-            self.image, self.maps = image, {}
-        if id(scorer) not in self.maps:
-            self.maps[id(scorer)] = member_maps(image, scorer, classes, network)
-        return self.maps[id(scorer)]
+    return again
 
 
 class _OneImage:
@@ -98,14 +108,16 @@ class _OneImage:
 
 
 def fits(
-    data: Dataset, shots: int, seeds: int, alarms: float, members: str, fitted: list[str], refiners: dict, augment: str
-) -> list[dict]:
+    data: Dataset, shots: int, seeds: int, alarms: float, members: str, fitted: list[str], refiners: dict,
+    augment: str, minutes: float | None,
+) -> list[dict]:  # fmt: skip
     """One inspector for each class and seed, and one for all classes and each seed, with the seconds that it took.
 
     Args:
         fitted: ``alone`` for the first, ``all`` for the second.
         refiners: by name; each inspector comes once with each of them.
         augment: ``compose`` = learn from pictures composed of the labelled ones, too.
+        minutes: of adapting; None = no network is fine-tuned.
     """
     groups = [[name] for name in data.names] if "alone" in fitted else []
     groups += [list(data.names)] if "all" in fitted and len(data.names) > 1 else []
@@ -115,26 +127,28 @@ def fits(
             began = time.perf_counter()
             support = choose_support(data, classes, shots, None, seed, Skips(strict=True), alarms)
             composed = compose_support(support, seed) if augment == COMPOSE else []
-            model, _ = fit_fewshot(support, alarms, seed, candidates=MEMBERS[members], composed=composed)
+            tuned = adapt(support, minutes, composed=COMPOSED if composed else 0.0, seed=seed) if minutes else None
+            model, _ = fit_fewshot(support, alarms, seed, candidates=MEMBERS[members], composed=composed, adapted=tuned)
             row = {
                 "classes": classes,
                 "seed": seed,
                 "members": members,
                 "augment": augment,
+                "adapt": minutes,
                 "model": model,
                 "fit_s": time.perf_counter() - began,
             }
             row |= {"labelled": len(support.labelled), "clean": len(support.clean)}
             for name, refiner in refiners.items():
-                refined = FewShotInspector(model.card, model.scorer, model.mixes, model.rules, refiner)
+                refined = FewShotInspector(model.card, model.members, model.mixes, model.rules, refiner)
                 out.append(row | {"refine": name, "model": refined})
     return out
 
 
 def predictions(test: Dataset, rows: list[dict], title: str) -> None:
     """Fill each row with its predictions (score maps as float16 in memory); the first row's seconds stand for all."""
-    inspector_module.describe, inspector_module.look = _OneImage(describe), _OneImage(look)
-    inspector_module.member_maps = _OneScore()
+    members_module.describe, members_module.look = _OneImage(describe), _OneImage(look)
+    plain, Members.maps = Members.maps, one_score(Members.maps)
     samples, seconds = [[] for _ in rows], []
     with progress(title, len(test)) as step:
         for sample in test:
@@ -147,8 +161,7 @@ def predictions(test: Dataset, rows: list[dict], title: str) -> None:
                 scores = partial(np.asarray, maps.astype(np.float16), np.float32)
                 samples[k].append(sample.replace(instances=instances, score_map=scores))
             step()
-    inspector_module.describe, inspector_module.look = describe, look
-    inspector_module.member_maps = member_maps
+    members_module.describe, members_module.look, Members.maps = describe, look, plain
     for row, mine in zip(rows, samples, strict=True):
         row["predictions"] = Dataset(mine, row["model"].names, {"card": {"data": row["model"].card.data}})
         row["predict_s"] = statistics.median(seconds)
@@ -163,7 +176,7 @@ def measure(row: dict, test: Dataset) -> list[dict]:
         record = {"class": name, "fitted": kind, "seed": row["seed"]}
         for title, (group, figure) in FIGURES.items():
             record[title] = result.figure(group, figure, name).value
-        kept = ("members", "augment", "refine", "fit_s", "predict_s", "labelled", "clean")
+        kept = ("members", "augment", "adapt", "refine", "fit_s", "predict_s", "labelled", "clean")
         out.append(record | {key: row[key] for key in kept})
     return out
 
@@ -189,13 +202,15 @@ def table(records: list[dict]) -> str:
     """Markdown: mean and deviation over seeds for each class, and the mean over the classes of a set."""
     lines = ["| set | class | fitted | shots | " + " | ".join(FIGURES) + " |"]
     lines.append("|" + "---|" * (4 + len(FIGURES)))
-    named = ("set", "fitted", "shots", "members", "augment", "refine")
-    records = [{"augment": NONE, "refine": NONE} | r for r in records]
-    keys = sorted({tuple(r[n] for n in named) for r in records}, key=lambda k: (SETS.index(k[0]), k[1:]))
+    named = ("set", "fitted", "shots", "members", "augment", "refine", "adapt")
+    records = [{"augment": NONE, "refine": NONE, "adapt": None} | r for r in records]
+    keys = {tuple(r[n] for n in named) for r in records}
+    keys = sorted(keys, key=lambda k: (SETS.index(k[0]), *k[1:-1], k[-1] or 0.0))
     for key in keys:
         mine = [r for r in records if tuple(r[n] for n in named) == key]
         fitted = key[1] if key[3] == "all" else f"{key[1]}, {key[3]} only"
-        fitted += "".join(f", {name}" for name in key[4:] if name != NONE)
+        fitted += "".join(f", {name}" for name in key[4:-1] if name != NONE)
+        fitted += f", adapted for {key[-1]:g} minutes" if key[-1] else ""
         names = list(dict.fromkeys(r["class"] for r in mine))
         rows = {name: [r for r in mine if r["class"] == name] for name in names}
         rows |= {"**mean**": mine} if len(names) > 1 else {}
@@ -221,6 +236,7 @@ def main() -> None:
     parser.add_argument("--members", nargs="+", default=["all"], choices=list(MEMBERS), help="parts of the scorer")
     parser.add_argument("--fitted", nargs="+", default=["alone", "all"], choices=["alone", "all"])
     parser.add_argument("--augment", nargs="+", default=[NONE], choices=[NONE, COMPOSE])
+    parser.add_argument("--adapt", nargs="+", type=minutes_of, default=[None], help="minutes, or none")
     parser.add_argument("--refine", nargs="+", default=[NONE], choices=[NONE, "edges", "segmenter"])
     parser.add_argument("--segmenter", type=Path, help="weight file of kizu pretrain masks, for --refine segmenter")
     parser.add_argument("--false-alarms", type=float, default=0.05)
@@ -240,21 +256,28 @@ def main() -> None:
             test = test[np.linspace(0, len(test) - 1, args.limit).astype(int)]
         for shots in args.shots:
             rows = []
-            for part, more in product(args.members, args.augment):
-                rows += fits(train, shots, args.seeds, args.false_alarms, part, args.fitted, refiners, more)
+            for part, more, minutes in product(args.members, args.augment, args.adapt):
+                rows += fits(train, shots, args.seeds, args.false_alarms, part, args.fitted, refiners, more, minutes)
             predictions(test, rows, f"{name}, {shots} shots")
             records = [{"set": name, "shots": shots} | record for row in rows for record in measure(row, test)]
             # What other runs measured is kept; a set and number of shots that was measured again is replaced.
             now = earlier(args.out, setting)
-            key = ("set", "shots", "members", "augment", "refine", "fitted")
-            again = {(name, shots, *rest) for rest in product(args.members, args.augment, args.refine, args.fitted)}
-            kept = [r for r in now["records"] if tuple(r.get(n, NONE) for n in key) not in again]
+            key = ("set", "shots", "members", "augment", "adapt", "refine", "fitted")
+            done = product(args.members, args.augment, args.adapt, args.refine, args.fitted)
+            again = {(name, shots, *rest) for rest in done}
+            old = {"augment": NONE, "adapt": None, "refine": NONE}
+            kept = [r for r in now["records"] if tuple((old | r)[n] for n in key) not in again]
             result = now | {"records": kept + records, "setting": setting, "features": VERSION, "network": identity()}
             write(args.out, result | {"command": f"uv run python bench/fewshot.py {shlex.join(sys.argv[1:])}".strip()})
     write(args.out, result)
     print(table(result["records"]))
     if "speed" in result:
         print("5 pictures of 512 px: fit {fit_s:.1f} s; run {images_per_s:.1f} images/s".format(**result["speed"]))
+
+
+def minutes_of(text: str) -> float | None:
+    """An argument of ``--adapt``."""
+    return None if text == NONE else float(text)
 
 
 def earlier(path: Path, setting: dict) -> dict:

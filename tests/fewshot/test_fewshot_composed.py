@@ -41,13 +41,13 @@ def test_three_for_each_labelled_picture(support, composed):
 
 def test_nothing_is_judged_by_what_was_made_of_it(support, composed, monkeypatch):
     """Each scorer of a fold learns from composed pictures without a held-out one in them, the last from all."""
-    sizes, real = [], fitting.Scorer.fit
+    sizes, real = [], fitting.Members.fit
 
     def watched(rows, *rest):
         sizes.append(len(rows))
         return real(rows, *rest)
 
-    monkeypatch.setattr(fitting.Scorer, "fit", watched)
+    monkeypatch.setattr(fitting.Members, "fit", watched)
     told = []
     fit_fewshot(support, 0.05, 1, step=lambda: told.append(1), composed=composed)
     assert len(told) == steps(support, len(composed))

@@ -11,10 +11,10 @@ from scipy.ndimage import map_coordinates
 from kizu.core.dataset import Dataset
 from kizu.core.errors import KizuError
 from kizu.core.inspector import Inspector
-from kizu.fewshot import inspector as inspector_module
+from kizu.fewshot import members as members_module
 from kizu.fewshot import network
 from kizu.fewshot.fit import fit_fewshot
-from kizu.fewshot.mix import FILTERS, MEMBERS, Mix
+from kizu.fewshot.mix import MEMBERS, Mix
 from kizu.fewshot.network import NAME, at, identity, look, project, width
 from kizu.inspection import tiling
 from kizu.models import store
@@ -159,11 +159,11 @@ def test_a_model_fits_the_weights_that_it_was_fitted_to(shipped, model):
 def test_the_network_runs_only_where_a_mixture_asks_it(model, monkeypatch):
     inspector, image = Inspector.load(model), surface(5, [(30, 30)]).image
     looks = []
-    monkeypatch.setattr(inspector_module, "look", lambda picture: looks.append(1) or look(picture))
+    monkeypatch.setattr(members_module, "look", lambda picture: looks.append(1) or look(picture))
     inspector.mixes = [Mix((*[1 / MEMBERS] * MEMBERS,), 0.0)]
     asked = inspector.inspect(image)[1]
     assert len(looks) == 1
-    inspector.mixes = [FILTERS]
+    inspector.mixes = [Mix((0.5, 0.5, 0.0, 0.0, 0.0), 0.0)]
     without = inspector.inspect(image)[1]
     assert len(looks) == 1
     assert not np.array_equal(asked, without)

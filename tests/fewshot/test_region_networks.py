@@ -201,7 +201,7 @@ def test_folders_that_are_no_sam(sam, tmp_path):
 
 def test_an_inspector_keeps_its_refiner(scratches, line, tmp_path):
     plain, _, _ = scratches
-    model = FewShotInspector(plain.card, plain.scorer, plain.mixes, plain.rules, Refiner(Edges()))
+    model = FewShotInspector(plain.card, plain.members, plain.mixes, plain.rules, Refiner(Edges()))
     model.save(tmp_path / "model.kizu")
     again = Inspector.load(tmp_path / "model.kizu")
     images = [sample.image for sample in line.split("train")]

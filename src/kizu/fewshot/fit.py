@@ -12,15 +12,17 @@ from kizu.core.instances import Instances
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
+from kizu.fewshot.adapt import Decoders
 from kizu.fewshot.cards import card_of, judged_on_copies
 from kizu.fewshot.cells import balanced, gather, to_cells
+from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import channels
-from kizu.fewshot.holdout import changed_copy, folds, halves, lost_classes, parted, truth_of
-from kizu.fewshot.inspector import FewShotInspector, member_maps, mixed
-from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix
+from kizu.fewshot.holdout import Parting, changed_copy, one_half, parted, truth_of
+from kizu.fewshot.inspector import FewShotInspector, asked_by, mixed
+from kizu.fewshot.members import Members
+from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix, choose_with_decoder
 from kizu.fewshot.network import NAME, identity, width
 from kizu.fewshot.refine import Refiner
-from kizu.fewshot.scorer import Scorer
 from kizu.fewshot.support import Support
 from kizu.fewshot.thresholds import NEVER, choose_rules, pairs_of
 from kizu.inspection.calibrate import Expected, class_share
@@ -60,6 +62,7 @@ def fit_fewshot(
     candidates: Sequence[Mix] = CANDIDATES,
     composed: Sequence[Sample] = (),
     refiner: Refiner | None = None,
+    adapted: Decoders | None = None,
 ) -> tuple[FewShotInspector, list[Expected]]:
     """Fit an inspector to a few labelled pictures.
 
@@ -78,6 +81,7 @@ def fit_fewshot(
         composed: pictures composed of the support, to learn from as well; ``meta["lineage"]`` names the groups (or
             ids) of the pictures in them, so that nothing is judged by what was made of it.
         refiner: of the outlines of what fires; thresholds and expected figures are those without it.
+        adapted: networks of :func:`kizu.fewshot.adapt.adapt`, as one more member.
 
     Raises:
         KizuError: the network's files are missing or damaged, a labelled picture cannot be read, or no labelled pixel
@@ -95,10 +99,8 @@ def fit_fewshot(
         return cells
 
     truths = [truth_of(sample, classes) for sample in support.labelled]
-    fold_of, _, count = folds(support.labelled, [])
-    members = [[i for i, f in enumerate(fold_of) if f == fold] for fold in range(count)]
-    lost = [lost_classes(support.labelled, held, classes) for held in members]
-    shown = [lost[fold] & set(s.instances.labels.tolist()) for s, fold in zip(support.labelled, fold_of, strict=True)]
+    parting = adapted.parting if adapted else Parting.of(support.labelled, support.clean, classes)
+    lost, shown = parting.lost, parting.shown
     in_halves = [
         cells_of(sample, parted(truth, mine), 2 * classes)
         for sample, truth, mine in zip(support.labelled, truths, shown, strict=True)
@@ -106,10 +108,12 @@ def fit_fewshot(
     labelled = [cells.whole(classes) for cells in in_halves]
     clean: list[Sample] = []
     clean_cells: list[_Cells] = []
-    for sample in support.clean:
+    clean_fold_of: list[int] = []
+    for sample, fold in zip(support.clean, parting.of_clean, strict=True):
         with skips.item(sample.id):
             clean_cells.append(cells_of(sample, Instances.empty(sample.size)))
             clean.append(sample)
+            clean_fold_of.append(fold)
 
     made = [(cells_of(sample, sample.instances), set(sample.meta["lineage"])) for sample in composed]
 
@@ -117,66 +121,68 @@ def fit_fewshot(
         away = {sample.group or sample.id for sample in held}
         return [cells for cells, lineage in made if not lineage & away]
 
-    def scorer_of(parts: list[_Cells]) -> Scorer:
+    def members_of(parts: list[_Cells], decoder: Decoder | None) -> Members:
         labels = np.concatenate([part.labels for part in parts])
         weights = balanced(labels, np.concatenate([part.weights for part in parts]))
         rows, seen = (np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "seen"))
-        return Scorer.fit(rows, seen, labels, weights, classes, _TREES, seed)
+        return replace(Members.fit(rows, seen, labels, weights, classes, _TREES, seed), decoder=decoder)
 
     missing = [n for k, n in enumerate(support.names) if not any((c.labels == k + 1).any() for c in labelled)]
     if missing:
         raise KizuError(f"class {missing[0]!r}: none of its labelled pictures has a pixel in its mask; label it again")
     if not any((cells.labels == 0).any() for cells in labelled + clean_cells):
         raise KizuError("no ground: the masks cover the labelled pictures whole; pass good pictures with --clean")
-    clean_fold_of = folds(support.labelled, clean)[1]
-    judges: list[Scorer] = []  # by fold, for its good pictures
+    judges: list[Members] = []  # by fold, for its good pictures
     held_out: list[tuple[np.ndarray, np.ndarray, set[int]]] = []  # member maps, truth, the classes judged here
     copied: set[int] = set()
-    for fold, held in enumerate(members):
-        rest = [cells for cells, f in zip(labelled, fold_of, strict=True) if f != fold]
+    for fold in range(parting.count):
+        held = parting.held(fold)
+        rest = [cells for cells, f in zip(labelled, parting.of_labelled, strict=True) if f != fold]
         clean_held = [sample for sample, f in zip(clean, clean_fold_of, strict=True) if f == fold]
         rest += [cells for cells, f in zip(clean_cells, clean_fold_of, strict=True) if f != fold]
         rest += made_without([*(support.labelled[i] for i in held), *clean_held])
+        decoder = adapted.judges[fold] if adapted else None
         others = known - lost[fold]
         if others:
-            without = scorer_of(rest)
+            without = members_of(rest, decoder)
             for i in held:
                 image = support.labelled[i].image
-                held_out.append((member_maps(image, without, classes).astype(np.float16), truths[i], others))
+                held_out.append((without.maps(image).astype(np.float16), truths[i], others))
         showing = [i for i in held if shown[i]]
         if all(in_halves[i].has_halves(classes, shown[i]) for i in showing):
-            for which in (0, 1) if showing else ():
-                within = scorer_of([*rest, *(in_halves[i].half(classes, shown[i], which) for i in showing)])
+            # A decoder has learned the first halves, and can be judged on the second ones alone.
+            for which in (0, 1)[: 1 if adapted else 2] if showing else ():
+                halved = [in_halves[i].half(classes, shown[i], which) for i in showing]
+                within = members_of([*rest, *halved], decoder)
                 for i in showing:
-                    maps = member_maps(support.labelled[i].image, within, classes).astype(np.float16)
-                    held_out.append((maps, _other_half(truths[i], shown[i], which), shown[i]))
+                    maps = within.maps(support.labelled[i].image).astype(np.float16)
+                    held_out.append((maps, one_half(truths[i], shown[i], 1 - which), shown[i]))
         else:
             copied |= lost[fold]
-            within = scorer_of([*rest, *(labelled[i] for i in showing)])
+            within = members_of([*rest, *(labelled[i] for i in showing)], decoder)
             for i in showing:
                 image, truth = changed_copy(support.labelled[i].image, truths[i])
-                held_out.append((member_maps(image, within, classes).astype(np.float16), truth, shown[i]))
+                held_out.append((within.maps(image).astype(np.float16), truth, shown[i]))
         judges.append(within if showing else without)
         for _ in held:
             step()
     unseen = [[_on_cells(m, t, k) for m, t, judged in held_out if k in judged] for k in range(classes)]
-    mixes = [choose_mix(pairs, candidates) for pairs in unseen]
+    mixes = [(choose_with_decoder if adapted else choose_mix)(pairs, candidates) for pairs in unseen]
     pairs = pairs_of(((mixed(m, mixes, t.shape[1:]), t, judged) for m, t, judged in held_out), classes)
-    asked = any(mix.asks_network for mix in mixes)
 
     def clean_maps() -> Iterator[np.ndarray]:
         for sample, fold in zip(clean, clean_fold_of, strict=True):
-            yield mixed(member_maps(sample.image, judges[fold], classes, asked), mixes, sample.size)
+            yield mixed(judges[fold].maps(sample.image, asked_by(mixes)), mixes, sample.size)
             step()
 
     rules, expected = choose_rules(support.labelled, pairs, clean_maps(), share)
-    scorer = scorer_of(labelled + clean_cells + made_without([]))
+    members = members_of(labelled + clean_cells + made_without([]), adapted.final if adapted else None)
     step()
     card = card_of(
         "fewshot",
         f"filter bank of {len(channels())} channels at stride 2, twice (raw and against the picture's own "
         f"median), and {width()} channels of {NAME}; two forests of {_TREES} trees and two logistic regressions; "
-        "regions with two thresholds",
+        "matching of whitened cells; regions with two thresholds",
         {
             "input": "uint8 RGB at native size",
             "tiles": "above 1024 px, seamless",
@@ -189,24 +195,16 @@ def fit_fewshot(
         false_alarms,
         _notes(support.names, set().union(*lost), copied),
     )
+    if adapted:
+        card.architecture += f"; kizu-dense, fine-tuned for {adapted.steps} steps, as one more member"
     if refiner is not None:
         card.notes.append(f"Outlines are refined by {refiner.source.about}; the outline IoU is that before it.")
-    return FewShotInspector(card, scorer, mixes, rules, refiner), expected
+    return FewShotInspector(card, members, mixes, rules, refiner), expected
 
 
 def steps(support: Support, composed: int = 0) -> int:
     """How often :func:`fit_fewshot` calls ``step``."""
     return 2 * (len(support.labelled) + len(support.clean)) + composed + 1
-
-
-def _other_half(truth: np.ndarray, lost: set[int], which: int) -> np.ndarray:
-    """The truth with one half of each class of ``lost`` among the pixels that nobody is judged by."""
-    out = truth.copy()
-    for k in lost:
-        parts = halves(truth[k])
-        out[k] = parts[1 - which]
-        out[-1] |= parts[which]
-    return out
 
 
 def _notes(names: tuple[str, ...], lost: set[int], copied: set[int]) -> list[str]:
@@ -219,8 +217,8 @@ def _notes(names: tuple[str, ...], lost: set[int], copied: set[int]) -> list[str
     return notes + judged_on_copies([names[k] for k in sorted(copied)], "the scorer was fitted to")
 
 
-def _on_cells(members: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
-    """Member maps (4, h, w) and truth bool (h, w) of one class on the grid of cells, other classes' cells set to
+def _on_cells(maps: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
+    """Member maps (M, h, w) and truth bool (h, w) of one class on the grid of cells, other classes' cells set to
     never."""
     own, other = (to_cells(truth[k]) for k in (label, -1))
-    return np.where(other > 0, np.float16(NEVER), members[:, label]), own >= min(0.5, max(float(own.max()), 1e-6))
+    return np.where(other > 0, np.float16(NEVER), maps[:, label]), own >= min(0.5, max(float(own.max()), 1e-6))

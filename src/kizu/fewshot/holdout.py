@@ -7,6 +7,8 @@ too small to be parted.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -17,15 +19,45 @@ from kizu.core.sample import Sample
 _MOST_FOLDS = 5
 
 
-def folds(labelled: list[Sample], clean: list[Sample]) -> tuple[list[int], list[int], int]:
-    """The fold of each labelled and of each good picture, and the number of folds.
+@dataclass(frozen=True)
+class Parting:
+    """A support parted into folds.
+
+    Attributes:
+        of_labelled, of_clean: the fold of each labelled and of each good picture.
+        count: of folds.
+        lost: for each fold the classes that its pictures alone show.
+        shown: for each labelled picture those of them that are on it.
+    """
+
+    of_labelled: list[int]
+    of_clean: list[int]
+    count: int
+    lost: list[set[int]]
+    shown: list[set[int]]
+
+    @classmethod
+    def of(cls, labelled: list[Sample], clean: list[Sample], classes: int, most: int = _MOST_FOLDS) -> Parting:
+        """Part into ``most`` folds at most, see :func:`folds`."""
+        own, good, count = folds(labelled, clean, most)
+        lost = [lost_classes(labelled, [i for i, f in enumerate(own) if f == fold], classes) for fold in range(count)]
+        labels = [set(sample.instances.labels.tolist()) for sample in labelled]
+        return cls(own, good, count, lost, [lost[f] & mine for f, mine in zip(own, labels, strict=True)])
+
+    def held(self, fold: int) -> list[int]:
+        """The labelled pictures of a fold."""
+        return [i for i, own in enumerate(self.of_labelled) if own == fold]
+
+
+def folds(labelled: list[Sample], clean: list[Sample], most: int = _MOST_FOLDS) -> tuple[list[int], list[int], int]:
+    """The fold of each labelled and of each good picture, and the number of folds, ``most`` or fewer.
 
     Near-duplicates (one ``group``), labelled or good, share a fold, so that none is judged by a scorer that has seen
     its twin. There are two folds at least, so that good pictures are left out even beside a single labelled one.
     """
     groups: dict[str, int] = {}
     keys = [groups.setdefault(s.group or f"\0{i}", len(groups)) for i, s in enumerate([*labelled, *clean])]
-    count = min(max(len(set(keys[: len(labelled)])), 2), _MOST_FOLDS)
+    count = min(max(len(set(keys[: len(labelled)])), 2), most)
     fold = [key % count for key in keys]
     return fold[: len(labelled)], fold[len(labelled) :], count
 
@@ -53,6 +85,19 @@ def halves(truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order = np.argsort(along, kind="stable")
         for part, mine in zip(out, (order[: (len(order) + 1) // 2], order[(len(order) + 1) // 2 :]), strict=True):
             part[tuple(places[mine].T)] = True
+    return out
+
+
+def one_half(truth: np.ndarray, lost: set[int], which: int) -> np.ndarray:
+    """The truth of :func:`truth_of` with the first (0) or the second (1) half of each class of ``lost``.
+
+    The other halves are among the pixels of the last layer, by which nobody is judged.
+    """
+    out = truth.copy()
+    for k in lost:
+        parts = halves(truth[k])
+        out[k] = parts[which]
+        out[-1] |= parts[1 - which]
     return out
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from itertools import repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,41 +12,26 @@ from kizu.core.errors import KizuError
 from kizu.core.inspector import Inspector
 from kizu.core.instances import Instances
 from kizu.fewshot.cells import to_pixels
-from kizu.fewshot.features import STRIDE, channels, describe
-from kizu.fewshot.mix import MEMBERS, Mix
-from kizu.fewshot.network import VERSION, identity, look, width
+from kizu.fewshot.decoder import Decoder
+from kizu.fewshot.features import channels
+from kizu.fewshot.matching import Matching
+from kizu.fewshot.members import Members
+from kizu.fewshot.mix import Mix
+from kizu.fewshot.network import VERSION, identity, width
 from kizu.fewshot.refine import Refiner, refiner_of
 from kizu.fewshot.scorer import Scorer
 from kizu.inspection.regions import Rule, decide
 
 
-def member_maps(image: np.ndarray, scorer: Scorer, classes: int, network: bool = True) -> np.ndarray:
-    """Log odds by member and class on the grid of cells.
-
-    Args:
-        image: uint8 (H, W, 3) RGB.
-        network: False = the network is not run and its member says 0, for mixtures that do not ask it.
-
-    Returns:
-        float32 (4, C, h, w).
-    """
-    height, width = image.shape[:2]
-    cells = np.zeros((MEMBERS, classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
-    views = look(image) if network else repeat((None, None))
-    for (tile, features), (_, maps) in zip(describe(image), views, strict=network):
-        core = tile.core(features)
-        sums = None
-        if maps is not None:
-            sums = tile.core(scorer.project(maps, features.shape[:2])).reshape(-1, classes + 1)
-        odds = scorer.score(core.reshape(-1, core.shape[-1]), sums)
-        cells[(..., *tile.cells)] = odds.transpose(1, 2, 0).reshape(MEMBERS, classes, *core.shape[:2])
-    return cells
-
-
 def mixed(members: np.ndarray, mixes: list[Mix], size: tuple[int, int]) -> np.ndarray:
-    """Member maps (4, C, h, w) mixed and brought to pixels: log odds float32 (C, height, width)."""
+    """Member maps (M, C, h, w) mixed and brought to pixels: log odds float32 (C, height, width)."""
     layers = [mix.apply(members[:, k]) for k, mix in enumerate(mixes)]
     return np.stack([to_pixels(layer, size) for layer in layers])
+
+
+def asked_by(mixes: list[Mix]) -> set[int]:
+    """The members that at least one of the mixtures asks."""
+    return {m for mix in mixes for m, weight in enumerate(mix.weights) if weight}
 
 
 class FewShotInspector(Inspector):
@@ -55,25 +39,25 @@ class FewShotInspector(Inspector):
 
     Attributes:
         card: see :class:`kizu.core.card.Card`.
-        scorer: fitted pixel scorer.
+        members: what was fitted to labelled cells.
         mixes, rules: one a class.
         refiner: of the outlines of what fires, or None.
     """
 
     kind: ClassVar[str] = "fewshot"
 
-    def __init__(self, card: Card, scorer: Scorer, mixes: list[Mix], rules: list[Rule], refiner: Refiner | None = None):
+    def __init__(
+        self, card: Card, members: Members, mixes: list[Mix], rules: list[Rule], refiner: Refiner | None = None
+    ):
         self.card = card
-        self.scorer = scorer
+        self.members = members
         self.mixes = mixes
         self.rules = rules
         self.refiner = refiner
 
     def inspect(self, image: np.ndarray, min_score: float = 0.5) -> tuple[Instances, np.ndarray]:
         """Instances (strongest first) and score maps float32 (C, H, W) of one uint8 (H, W, 3) RGB image."""
-        asked = any(mix.asks_network for mix in self.mixes)
-        members = member_maps(image, self.scorer, len(self.rules), asked)
-        odds = mixed(members, self.mixes, image.shape[:2])
+        odds = mixed(self.members.maps(image, asked_by(self.mixes)), self.mixes, image.shape[:2])
         if self.refiner is None:
             return decide(odds, self.rules, min_score)
         found, maps = self.refiner(image, odds, self.rules, *decide(odds, self.rules, min(min_score, 0.5)))
@@ -81,7 +65,7 @@ class FewShotInspector(Inspector):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, settings = self.refiner.state() if self.refiner else ({}, None)
-        return self.scorer.arrays | arrays, {
+        return self.members.arrays | arrays, {
             "features": VERSION,
             "network": identity(),
             "mixes": [asdict(mix) for mix in self.mixes],
@@ -106,11 +90,12 @@ class FewShotInspector(Inspector):
         refiner, arrays = refiner_of(arrays, settings.get("refine"))
         scorer = Scorer(arrays)
         count, expected = len(card.classes), (2 * len(channels()), width())
-        if not len(rules) == len(mixes) == len(arrays["bias"]) - 1 == count or scorer.channels != expected:
+        if not len(rules) == len(mixes) == scorer.classes == count or scorer.channels != expected:
             raise KizuError(
                 f"{count} classes, {expected[0]} features of filters and {expected[1]} of the network are expected, "
                 "and its parts have others"
             )
-        if any(len(mix.weights) != MEMBERS for mix in mixes):
-            raise KizuError(f"a mixture of {MEMBERS} members is expected, and it has another")
-        return cls(card, scorer, mixes, rules, refiner)
+        members = Members(scorer, Matching(arrays), Decoder.of_arrays(arrays))
+        if any(len(mix.weights) != members.count for mix in mixes):
+            raise KizuError(f"a mixture of {members.count} members is expected, and it has another")
+        return cls(card, members, mixes, rules, refiner)

@@ -1,8 +1,8 @@
 """How the members of a scorer are mixed, chosen for each class on pictures that they have not seen.
 
 A crack is found best by a linear model on ridge filters, a broken edge by a forest on how unusual it is; one mixture
-does not serve both. The candidates are few, and one must beat the even mixture of the filters' members clearly, because
-the supports are few as well.
+does not serve both. The candidates are few, and one must beat the usual mixture clearly, because the supports are few
+as well.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from kizu.inspection.calibrate import best_level
 
+_DECODER = (0.0, 1 / 3, 1 / 2, 2 / 3, 1.0)  # shares of a decoder; of equal ones the smaller
 _MARGIN = 1.1  # relative gain of held-out IoU over the first candidate that a choice needs
 
 
@@ -25,27 +26,26 @@ class Mix:
     weights: tuple[float, ...]
     blur: float
 
-    @property
-    def asks_network(self) -> bool:
-        """Whether the member that sees the network has a say."""
-        return self.weights[-1] != 0
-
     def apply(self, members: np.ndarray) -> np.ndarray:
         """Member log odds float (M, h, w) of one class to one map float32 (h, w)."""
         mixed = np.tensordot(np.array(self.weights, np.float32), np.asarray(members, np.float32), 1)
         return cv2.GaussianBlur(mixed, (0, 0), self.blur) if self.blur else mixed
 
 
-# Linear model, forest on all, forest on own, linear model with the network. The network must earn its time: without a
-# clear gain on held-out supports it is not asked.
-FILTERS = Mix((1 / 3, 1 / 3, 1 / 3, 0.0), 0.0)
-MEMBERS = len(FILTERS.weights)
+# Linear model, forest on all, forest on own, linear model with the network, matching. The first is the best all round
+# on val (bench/fewshot.py --members); the others serve some classes better.
+USUAL = Mix((0.0, 0.2, 0.2, 0.2, 0.4), 0.0)
+MEMBERS = len(USUAL.weights)
+ASK_NETWORK = (3, 4)
 _WEIGHTS = (
-    FILTERS.weights,
-    (1 / 4, 1 / 4, 1 / 4, 1 / 4),
-    (0.0, 0.5, 0.5, 0.0),
-    (0.0, 0.0, 1.0, 0.0),
-    (0.0, 0.0, 0.0, 1.0),
+    USUAL.weights,
+    (1 / 8, 1 / 8, 1 / 8, 1 / 8, 1 / 2),
+    (1 / 4, 1 / 4, 1 / 4, 1 / 4, 0.0),
+    (1 / 3, 1 / 3, 1 / 3, 0.0, 0.0),
+    (0.0, 0.5, 0.5, 0.0, 0.0),
+    (0.0, 0.0, 1.0, 0.0, 0.0),
+    (0.0, 0.0, 0.0, 1.0, 0.0),
+    (0.0, 0.0, 0.0, 0.0, 1.0),
 )
 CANDIDATES = [Mix(weights, blur) for blur in (0.0, 1.0, 2.0) for weights in _WEIGHTS]
 
@@ -60,3 +60,19 @@ def choose_mix(pairs: list[tuple[np.ndarray, np.ndarray]], candidates: Sequence[
     scores = {mix: best_level([(mix.apply(members), truth) for members, truth in pairs])[1] for mix in candidates}
     best = max(scores, key=scores.get)
     return best if scores[best] > _MARGIN * scores[candidates[0]] else candidates[0]
+
+
+def choose_with_decoder(pairs: list[tuple[np.ndarray, np.ndarray]], candidates: Sequence[Mix] = CANDIDATES) -> Mix:
+    """As :func:`choose_mix`, with the decoder as the last member: how much it says, if it is better with it.
+
+    Args:
+        pairs: (member log odds (M + 1, h, w), truth bool (h, w)) of each held-out support.
+        candidates: mixtures of the M others.
+    """
+    without = choose_mix([(members[:-1], truth) for members, truth in pairs], candidates)
+    mixes = [
+        Mix((*((1 - share) * weight for weight in without.weights), share), without.blur if share < 1 else 0.0)
+        for share in _DECODER
+    ]
+    scores = [best_level([(mix.apply(members), truth) for members, truth in pairs])[1] for mix in mixes]
+    return mixes[int(np.argmax(scores))]

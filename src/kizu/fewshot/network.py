@@ -25,7 +25,9 @@ from kizu.models.session import STRIDES, FeatureNet, features, picture_stats
 from kizu.models.store import weights_path
 
 NAME = "kizu-s"
-VERSION = f"{FILTERS} + network/2"  # of all features together: to be counted up with every change of the numbers
+VERSION = (
+    f"{FILTERS} + network/2 + matching/1"  # of all features together: to be counted up with every change of the numbers
+)
 _BORDER = STRIDES[-1]  # pixels mirrored around a picture, for the zeros with which a convolution pads look like an edge
 
 
@@ -88,7 +90,7 @@ def look(image: np.ndarray) -> Iterator[tuple[Tile, list[np.ndarray]]]:
 
 
 def at(maps: list[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Values float32 (N, C) of all maps at the cells (rows, columns) int (N,) of the filter bank's grid."""
+    """Values float32 (N, C) of all maps at cells (rows, columns) (N,) of the filter bank's grid, or between them."""
     out = []
     for values, stride in zip(maps, STRIDES, strict=True):
         pairs = []

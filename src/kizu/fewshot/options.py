@@ -11,6 +11,8 @@ from kizu.core.errors import KizuError
 from kizu.core.inspector import Inspector
 from kizu.core.run import Skips, progress
 from kizu.core.sample import Sample
+from kizu.detector.options import COMPOSED
+from kizu.fewshot.adapt import adapt
 from kizu.fewshot.fit import fit_fewshot, steps
 from kizu.fewshot.refine import NONE, refiner_from
 from kizu.fewshot.sam2_folder import input_side, weight_files
@@ -32,8 +34,9 @@ class Wanted:
     Attributes:
         matcher: one of :data:`MATCHERS`.
         network: folder of the model that ``sam2`` asks.
-        turns: whether ``sam2`` remembers mirrored copies, too.
+        turns: whether ``sam2`` remembers mirrored copies, too, and ``adapt`` turns and flips pictures.
         augment: ``compose`` = ``kizu`` learns from composed pictures, too.
+        adapt: minutes in which a network is fine-tuned for ``kizu``; None = none is.
         refine, refine_with: how ``kizu`` refines outlines, and the file or folder that it takes.
     """
 
@@ -43,6 +46,7 @@ class Wanted:
     augment: str | None = None
     refine: str = NONE
     refine_with: Path | None = None
+    adapt: float | None = None
 
 
 Fit = tuple[Inspector, list[Expected]]
@@ -91,6 +95,8 @@ def _check(wanted: Wanted) -> None:
             raise KizuError("--augment belongs to --matcher kizu; leave it out")
         if wanted.refine != NONE or wanted.refine_with is not None:
             raise KizuError("--refine belongs to --matcher kizu; leave it out")
+        if wanted.adapt is not None:
+            raise KizuError("--adapt belongs to --matcher kizu; leave it out")
         input_side(wanted.network)
         weight_files(wanted.network)
     elif wanted.network is not None:
@@ -99,9 +105,15 @@ def _check(wanted: Wanted) -> None:
 
 def _fit_kizu(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:
     refiner = refiner_from(wanted.refine, wanted.refine_with)
-    composed = compose_support(support, seed) if wanted.augment == COMPOSE else []
+    more = wanted.augment == COMPOSE
+    composed = compose_support(support, seed) if more else []
+    adapted = None
+    if wanted.adapt is not None:
+        adapted = adapt(support, wanted.adapt, None, wanted.turns, COMPOSED if more else 0.0, seed)
     with progress("fitting", steps(support, len(composed))) as step:
-        return fit_fewshot(support, false_alarms, seed, skips, step, composed=composed, refiner=refiner)
+        return fit_fewshot(
+            support, false_alarms, seed, skips, step, composed=composed, refiner=refiner, adapted=adapted
+        )
 
 
 def _fit_sam2(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:

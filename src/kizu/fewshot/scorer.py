@@ -136,6 +136,11 @@ class Scorer:
         return cls(arrays | _fit_linear(rows, seen, labels, weights, classes, seed))
 
     @property
+    def classes(self) -> int:
+        """Number of defect classes."""
+        return len(self.arrays["bias"]) - 1
+
+    @property
     def channels(self) -> tuple[int, int]:
         """Number of features of the filter bank, and of channels of the network, that it was fitted to."""
         features = len(self.arrays["mean"])

@@ -32,6 +32,7 @@ def fit(
     empty_is_clean: bool = True,
     false_alarms: float = 0.05,
     augment: Literal["compose"] | None = None,
+    adapt: float | None = None,
     matcher: Literal["kizu", "sam2"] = "kizu",
     network: Path | None = None,
     refine: Literal["none", "edges", "segmenter", "sam"] | None = None,
@@ -65,6 +66,8 @@ def fit(
         false_alarms: the share of good pictures on which the inspector may fire, e.g. 0.01.
         augment: compose: learn from pictures, too, that are composed of yours: what is labelled is put on other
             pictures, in their light (see kizu compose).
+        adapt: fewshot: minutes in which a small network is fine-tuned to the labelled pictures, too; 3 to 10 are worth
+            it. The extra train is wanted.
         matcher: fewshot: kizu fits a scorer within seconds, without any download; sam2 has a SAM2 video model follow
             what is labelled on to new pictures: a GPU and the extra vfm are wanted.
         network: sam2: the folder of a SAM2 video model of transformers; nothing is downloaded.
@@ -78,7 +81,7 @@ def fit(
         minutes: detector: longest time of training.
         epochs: detector: how often each picture is seen; by default 20 to 200, the fewer the more there are.
         size: detector: side of the windows that it is trained on, in pixels; by default as the pictures suggest.
-        turns: detector, sam2: turn and flip pictures; not where the direction is what makes a defect.
+        turns: detector, sam2, adapt: turn and flip pictures; not where the direction is what makes a defect.
         resume: detector: go on with a run that was stopped.
         seed: draws the pictures where there are more than needed; the same seed gives the same model.
         strict: stop at the first picture that cannot be read instead of passing it over.
@@ -95,9 +98,9 @@ def fit(
     began, skips = time.perf_counter(), Skips(strict)
     of_detector = {"model": model, "backbone": backbone, "weights": weights, "val": val, "minutes": minutes}
     of_detector |= {"epochs": epochs, "size": size, "resume": resume or None}
-    of_detector |= {"turns": None if turns or matcher == "sam2" else False}
+    of_detector |= {"turns": None if turns or matcher == "sam2" or adapt is not None else False}
     of_fewshot = {"shots": shots, "matcher": matcher if matcher != "kizu" else None, "network": network}
-    of_fewshot |= {"refine": refine, "refine-with": refine_with}
+    of_fewshot |= {"adapt": adapt, "refine": refine, "refine-with": refine_with}
     given = {name: value for name, value in of_detector.items() if value is not None}
     if mode == "fewshot" and given:
         raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
@@ -122,7 +125,7 @@ def fit(
         from kizu.fewshot.options import Wanted, fit_from
 
         folder = None if network is None else Path(network)
-        wanted = Wanted(matcher, folder, turns, augment, refine or "none", refine_with)
+        wanted = Wanted(matcher, folder, turns, augment, refine or "none", refine_with, adapt)
         inspector, support = fit_from(Path(dataset), Path(out), wanted, shots=shots, **common)
         made = f"{len(support.labelled)} labelled and {len(support.clean)} good pictures"
     line = (

@@ -1,0 +1,115 @@
+"""``Members``: all that has a say about the cells of a picture, and their maps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import repeat
+
+import cv2
+import numpy as np
+
+from kizu.core.errors import KizuError
+from kizu.fewshot.decoder import Decoder
+from kizu.fewshot.features import STRIDE, describe
+from kizu.fewshot.matching import Matching
+from kizu.fewshot.mix import ASK_NETWORK, MEMBERS
+from kizu.fewshot.network import at, look
+from kizu.fewshot.scorer import Scorer
+from kizu.inspection.tiling import Tile
+
+_FINE = 640 * 640  # pixels; on larger pictures every eighth pixel is matched, on smaller ones every fourth
+
+
+@dataclass(frozen=True)
+class Members:
+    """What was fitted to labelled cells: a scorer of four members, matching as the fifth, and maybe a decoder."""
+
+    scorer: Scorer
+    matching: Matching
+    decoder: Decoder | None = None
+
+    def __post_init__(self):
+        """Raises KizuError where the two are not of the same features and classes."""
+        classes = {part.classes for part in (self.scorer, self.matching, self.decoder) if part}
+        if self.scorer.channels != self.matching.channels or len(classes) > 1:
+            raise KizuError("its scorer, its matching and its decoder are of different features or classes")
+
+    @classmethod
+    def fit(
+        cls,
+        rows: np.ndarray,
+        seen: np.ndarray,
+        labels: np.ndarray,
+        weights: np.ndarray,
+        classes: int,
+        trees: int,
+        seed: int,
+    ) -> Members:
+        """Fit to labelled cells; arguments as those of :meth:`kizu.fewshot.scorer.Scorer.fit`."""
+        scorer = Scorer.fit(rows, seen, labels, weights, classes, trees, seed)
+        return cls(scorer, Matching.fit(rows, seen, labels, classes, seed))
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by name, for the model file."""
+        return self.scorer.arrays | self.matching.arrays | (self.decoder.arrays if self.decoder else {})
+
+    @property
+    def count(self) -> int:
+        """Number of members M."""
+        return MEMBERS + (self.decoder is not None)
+
+    def maps(self, image: np.ndarray, asked: Collection[int] | None = None) -> np.ndarray:
+        """Log odds by member and class on the grid of cells.
+
+        Args:
+            image: uint8 (H, W, 3) RGB.
+            asked: the members that matter, None = all; others may say 0 instead, which saves their time.
+
+        Returns:
+            float32 (M, C, h, w).
+        """
+        asked = range(self.count) if asked is None else asked
+        cells = self._fitted(image, asked)
+        if self.decoder is None:
+            return cells
+        return np.concatenate(
+            [cells, (self.decoder.odds(image) if MEMBERS in asked else np.zeros_like(cells[0]))[None]]
+        )
+
+    def _fitted(self, image: np.ndarray, asked: Collection[int]) -> np.ndarray:
+        """The maps of all members but the decoder."""
+        cells_only = not any(m in asked for m in ASK_NETWORK)
+        matched = ASK_NETWORK[-1] in asked
+        height, width = image.shape[:2]
+        classes = self.scorer.classes
+        step = 2 if height * width <= _FINE else 4
+        cells = np.zeros((MEMBERS, classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
+        if not any(m in asked for m in range(MEMBERS)):
+            return cells
+        views = repeat((None, None)) if cells_only else look(image)
+        for (tile, features), (_, maps) in zip(describe(image), views, strict=not cells_only):
+            core = tile.core(features)
+            sums = None
+            if maps is not None:
+                sums = tile.core(self.scorer.project(maps, features.shape[:2])).reshape(-1, classes + 1)
+            odds = self.scorer.score(core.reshape(-1, core.shape[-1]), sums)
+            cells[(slice(MEMBERS - 1), *(slice(None), *tile.cells))] = odds.transpose(1, 2, 0).reshape(
+                MEMBERS - 1, classes, *core.shape[:2]
+            )
+            if matched:
+                cells[(MEMBERS - 1, slice(None), *tile.cells)] = self._matched(tile, features, maps, step)
+        return cells
+
+    def _matched(self, tile: Tile, features: np.ndarray, maps: list[np.ndarray], step: int) -> np.ndarray:
+        """The matching's map float32 (C, h, w) of a tile's own cells, from blocks of ``step`` x ``step`` cells."""
+        height, width, count = features.shape
+        whole = np.pad(features, ((0, -height % step), (0, -width % step), (0, 0)), mode="edge")
+        shape = whole.shape[0] // step, whole.shape[1] // step
+        rows = whole.reshape(shape[0], step, shape[1], step, count).mean((1, 3)).reshape(-1, count)
+        middle = (step - 1) / 2  # of a block, in cells
+        y, x = (step * np.indices(shape).reshape(2, -1)) + middle
+        odds = self.matching.score(rows, at(maps, y, x)).T.reshape(-1, *shape)
+        fine = [cv2.resize(layer, whole.shape[1::-1], interpolation=cv2.INTER_LINEAR) for layer in odds]
+        return np.stack([tile.core(layer) for layer in fine])
