@@ -88,7 +88,7 @@ def look(image: np.ndarray) -> Iterator[tuple[Tile, list[np.ndarray]]]:
 
 
 def at(maps: list[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Values float32 (N, C) of all maps at the cells (rows, columns) int (N,) of the filter bank's grid."""
+    """Values float32 (N, C) of all maps at the cells (rows, columns) (N,) of the filter bank's grid or between."""
     out = []
     for values, stride in zip(maps, STRIDES, strict=True):
         pairs = []
