@@ -14,6 +14,8 @@ from kizu.core.sample import Sample
 from kizu.detector.options import COMPOSED
 from kizu.fewshot.adapt import adapt
 from kizu.fewshot.fit import fit_fewshot, steps
+from kizu.fewshot.gfds_fit import fit_gfds
+from kizu.fewshot.gfds_fit import steps as gfds_steps
 from kizu.fewshot.refine import NONE, refiner_from
 from kizu.fewshot.sam2_folder import input_side, weight_files
 from kizu.fewshot.support import Support, choose_support
@@ -74,10 +76,12 @@ def fit_from(
     _check(wanted)
     data = Dataset.open(dataset).split(split)
     good = Dataset.open(clean) if clean is not None else (None if empty_is_clean else data[:0])
+    if wanted.matcher == "gfds":
+        good = data[:0]  # it knows no good pictures
     support = choose_support(data, classes, shots, good, seed, skips, false_alarms)
     inspector, expected = MATCHERS[wanted.matcher](support, wanted, false_alarms, seed, skips)
     inspector.save(out)
-    show(expected, inspector.card.notes, support)
+    show(expected, inspector.card.notes, support, chosen=wanted.matcher != "gfds")
     return inspector, support
 
 
@@ -85,18 +89,19 @@ def _check(wanted: Wanted) -> None:
     """Refuse options of another matcher, and a folder that holds no model, before any picture is looked at."""
     if wanted.matcher not in MATCHERS:
         raise KizuError(f"no matcher is called {wanted.matcher!r}; there are: {', '.join(MATCHERS)}")
-    if wanted.matcher == "sam2":
-        if wanted.network is None:
-            raise KizuError(
-                "--matcher sam2 needs --network FOLDER, a SAM2 video model of transformers that you have downloaded, "
-                "such as facebook/sam2.1-hiera-tiny"
-            )
+    if wanted.matcher != "kizu":
         if wanted.augment:
             raise KizuError("--augment belongs to --matcher kizu; leave it out")
         if wanted.refine != NONE or wanted.refine_with is not None:
             raise KizuError("--refine belongs to --matcher kizu; leave it out")
         if wanted.adapt is not None:
             raise KizuError("--adapt belongs to --matcher kizu; leave it out")
+    if wanted.matcher == "sam2":
+        if wanted.network is None:
+            raise KizuError(
+                "--matcher sam2 needs --network FOLDER, a SAM2 video model of transformers that you have downloaded, "
+                "such as facebook/sam2.1-hiera-tiny"
+            )
         input_side(wanted.network)
         weight_files(wanted.network)
     elif wanted.network is not None:
@@ -121,7 +126,14 @@ def _fit_sam2(support: Support, wanted: Wanted, false_alarms: float, seed: int, 
         return fit_track(support, wanted.network, false_alarms, seed, wanted.turns, skips, step)
 
 
-MATCHERS: dict[str, Callable[[Support, Wanted, float, int, Skips], Fit]] = {"kizu": _fit_kizu, "sam2": _fit_sam2}
+def _fit_gfds(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:
+    with progress("fitting", gfds_steps(support)) as step:
+        return fit_gfds(support, step)
+
+
+MATCHERS: dict[str, Callable[[Support, Wanted, float, int, Skips], Fit]] = {
+    "kizu": _fit_kizu, "sam2": _fit_sam2, "gfds": _fit_gfds
+}  # fmt: skip
 
 
 def compose_support(support: Support, seed: int) -> list[Sample]:
@@ -135,13 +147,18 @@ def compose_support(support: Support, seed: int) -> list[Sample]:
     return [source[i] for i in range(min(_EACH * len(support.labelled), _MOST))]
 
 
-def show(expected: list[Expected], notes: list[str], support: Support) -> None:
-    """Print what was met on pictures left out of the fit, and what to think of it."""
+def show(expected: list[Expected], notes: list[str], support: Support, chosen: bool = True) -> None:
+    """Print what was met on pictures left out of the fit, and what to think of it.
+
+    Args:
+        chosen: whether the thresholds were chosen on them.
+    """
     from rich.console import Console
     from rich.table import Table
 
     table = Table(
-        title="On pictures left out of the fit (the thresholds were chosen on them: expect a little worse)",
+        title="On pictures left out of the fit"
+        + (" (the thresholds were chosen on them: expect a little worse)" if chosen else ""),
         title_justify="left",
         min_width=60,
     )
@@ -151,7 +168,8 @@ def show(expected: list[Expected], notes: list[str], support: Support) -> None:
     for k, (name, item) in enumerate(zip(support.names, expected, strict=True)):
         shown = sum(bool((sample.instances.labels == k).any()) for sample in support.labelled)
         alarms = "unknown" if item.false_alarms is None else f"{item.false_alarms:.1%} of {item.clean}"
-        table.add_row(name, str(shown), f"{item.iou:.1%}", f"{item.escapes:.0%}", alarms)
+        met = ("unknown", "unknown") if item.iou is None else (f"{item.iou:.1%}", f"{item.escapes:.0%}")
+        table.add_row(name, str(shown), *met, alarms)
     console = Console(stderr=True)
     console.print(table)
     if support.clean_there > len(support.clean):

@@ -33,7 +33,7 @@ def fit(
     false_alarms: float = 0.05,
     augment: Literal["compose"] | None = None,
     adapt: float | None = None,
-    matcher: Literal["kizu", "sam2"] = "kizu",
+    matcher: Literal["kizu", "sam2", "gfds"] = "kizu",
     network: Path | None = None,
     refine: Literal["none", "edges", "segmenter", "sam"] | None = None,
     refine_with: Path | None = None,
@@ -69,7 +69,8 @@ def fit(
         adapt: fewshot: minutes in which a small network is fine-tuned to the labelled pictures, too; 3 to 10 are worth
             it. The extra train is wanted.
         matcher: fewshot: kizu fits a scorer within seconds, without any download; sam2 has a SAM2 video model follow
-            what is labelled on to new pictures: a GPU and the extra vfm are wanted.
+            what is labelled on to new pictures: a GPU and the extra vfm are wanted; gfds is the rule of GFDS, for
+            comparison: it chooses no threshold and uses neither good pictures nor false_alarms.
         network: sam2: the folder of a SAM2 video model of transformers; nothing is downloaded.
         refine: fewshot: how outlines are refined: by the edges of the picture, by a network that kizu pretrain masks
             made (segmenter), by SAM, or not; by default none.
