@@ -83,13 +83,13 @@ def one_score(maps):
     """``Members.maps`` that remembers the last picture, for inspectors that differ in their outlines alone."""
     kept = {"image": None}
 
-    def again(members: Members, image: np.ndarray, network: bool = True) -> np.ndarray:
+    def again(members: Members, image: np.ndarray, asked: set[int] | None = None) -> np.ndarray:
         if image is not kept["image"]:
             kept.clear()
             kept["image"] = image
-        key = id(members), network
+        key = id(members), None if asked is None else frozenset(asked)
         if key not in kept:
-            kept[key] = maps(members, image, network)
+            kept[key] = maps(members, image, asked)
         return kept[key]
 
     return again
