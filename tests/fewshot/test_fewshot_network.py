@@ -15,7 +15,7 @@ from kizu.fewshot import members as members_module
 from kizu.fewshot import network
 from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.mix import MEMBERS, Mix
-from kizu.fewshot.network import NAME, at, identity, look, project, width
+from kizu.fewshot.network import NAME, at, identity, look, width
 from kizu.inspection import tiling
 from kizu.models import store
 from kizu.models.session import STRIDES
@@ -48,9 +48,6 @@ def test_cells_take_the_maps_at_their_middle(size):
     expected = sampled(maps, size)
     rows, columns = np.mgrid[: expected.shape[0], : expected.shape[1]].reshape(2, -1)
     assert np.allclose(at(maps, rows, columns), expected.reshape(len(rows), -1), atol=1e-4)
-    # Summing first and bringing the sums to the grid comes to the same.
-    weight = np.random.default_rng(1).normal(size=(8, 3)).astype(np.float32)
-    assert np.allclose(project(maps, weight, expected.shape[:2]), expected @ weight, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 40), (31, 47), (70, 64)], ids=str)

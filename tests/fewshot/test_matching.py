@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from fewshot_scenes import supported, surface
 from scipy.ndimage import map_coordinates
+from sklearn.linear_model import LogisticRegression
 
 from kizu.core.dataset import Dataset
 from kizu.core.errors import KizuError
@@ -26,7 +27,7 @@ def cells_of(labels, width, seed):
 
 def fitted(labels, classes, widths=(9, 7), seed=0):
     rows, seen = (cells_of(labels, width, seed + k) for k, width in enumerate(widths))
-    return Matching.fit(rows, seen, labels, classes, 0), rows, seen
+    return Matching.fit(rows, seen, labels, np.ones(len(labels)), classes, 0), rows, seen
 
 
 @pytest.mark.parametrize("ends", [[3], [0, 4], [1, 3, 3, 9], [5, 5, 12]], ids=str)
@@ -64,7 +65,7 @@ def test_scores_are_differences_of_whitened_cosines():
     drawn = np.random.default_rng(6).choice(3, 3000)  # several chunks
     new = cells_of(drawn, 9, 7), cells_of(drawn, 7, 8)
     expected = 8 * (by_hand(rows, labels, new[0], 2) + by_hand(seen, labels, new[1], 2))
-    found = matching.score(*new)
+    found = matching.score(*new)[:, 1]
     assert found.dtype == np.float32
     assert np.abs(found - expected).max() < 5e-3
     assert (found[drawn == 1, 0] > 0).mean() > 0.9
@@ -76,7 +77,7 @@ def test_many_axes_are_cut_to_those_that_tell_classes_apart():
     matching, rows, seen = fitted(labels, 1, widths=(module._AXES + 60, 5))
     assert matching.arrays["match.filters.axes"].shape == (module._AXES + 60, module._AXES)
     assert matching.arrays["match.network.axes"].shape == (5, 5)
-    found = matching.score(rows, seen)[:, 0]
+    found = matching.score(rows, seen)[:, 1, 0]
     assert (found[labels == 1] > 0).mean() > 0.95
     assert (found[labels == 0] < 0).mean() > 0.95
 
@@ -84,7 +85,7 @@ def test_many_axes_are_cut_to_those_that_tell_classes_apart():
 def test_banks_are_bounded_and_drawn_by_the_seed():
     labels = np.repeat([0, 1], [5000, 2000])
     rows, seen = cells_of(labels, 6, 0), cells_of(labels, 4, 1)
-    one, same, other = (Matching.fit(rows, seen, labels, 1, seed).arrays for seed in (0, 0, 1))
+    one, same, other = (Matching.fit(rows, seen, labels, np.ones(len(labels)), 1, seed).arrays for seed in (0, 0, 1))
     assert one["match.filters.ends"].tolist() == [module._GROUND, module._GROUND + module._CLASS]
     assert all(np.array_equal(one[name], same[name]) for name in one)
     assert not np.array_equal(one["match.filters.bank"], other["match.filters.bank"])
@@ -96,11 +97,28 @@ def test_what_was_not_seen_is_like_nothing(labels):
     labels = np.resize(labels, 90)
     matching, rows, seen = fitted(labels, 2)
     found = matching.score(rows, seen)
-    assert found.shape == (90, 2)
+    assert found.shape == (90, 2, 2)
     assert np.isfinite(found).all()
     for k in (1, 2):
         if k not in labels and 0 in labels:
-            assert found[:, k - 1].max() < 0
+            assert found[:, :, k - 1].max() < 0
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_the_linear_member_is_that_of_scikit_learn(classes):
+    labels = np.random.default_rng(5).choice(classes + 1, 500)
+    weights = np.random.default_rng(6).uniform(0.5, 1.5, 500)
+    rows, seen = cells_of(labels, 9, 0), cells_of(labels, 7, 1)
+    matching = Matching.fit(rows, seen, labels, weights, classes, 0)
+    arrays, units = matching.arrays, []
+    for part, values in zip(module.PARTS, (rows, seen), strict=True):
+        mean, scale, axes = (arrays[f"match.{part}.{name}"] for name in ("mean", "scale", "axes"))
+        whitened = np.clip((values - mean) / scale, -8, 8) @ axes
+        units.append(whitened / np.linalg.norm(whitened, axis=1, keepdims=True) * np.sqrt(axes.shape[1]))
+    both = np.concatenate(units, axis=1)
+    share = LogisticRegression(C=module._C, max_iter=1000).fit(both, labels, weights).predict_proba(both)
+    expected = np.log(share / (1 - share))[:, 1:]
+    assert np.abs(matching.score(rows, seen)[:, 0] - expected).max() < 0.02
 
 
 WRONG = {
@@ -108,6 +126,8 @@ WRONG = {
     "ends beyond the bank": ("match.network.ends", lambda v: v + 1),
     "ends that go back": ("match.network.ends", lambda v: v[::-1].copy()),
     "other classes": ("match.network.ends", lambda v: np.append(v, v[-1])),
+    "weights of another width": ("match.weight", lambda v: v[1:]),
+    "weights of other classes": ("match.bias", lambda v: v[1:]),
     "a bank of other axes": ("match.filters.bank", lambda v: v[:, 1:]),
 }
 
@@ -138,7 +158,7 @@ def test_maps_are_those_of_blocks(members, monkeypatch, step):
         for y, x in blocks.reshape(2, -1).T
     ]
     seen = at(maps, *(blocks.reshape(2, -1) + (step - 1) / 2))
-    odds = members.matching.score(np.stack([row.mean((0, 1)) for row in rows]), seen)[:, 0]
+    odds = members.matching.score(np.stack([row.mean((0, 1)) for row in rows]), seen)[:, 1, 0]
     places = (np.mgrid[:height, :width] + 0.5) / step - 0.5
     expected = map_coordinates(odds.reshape(blocks.shape[1:]).astype(np.float64), places, order=1, mode="nearest")
     found = members.maps(image, {MEMBERS - 1})[MEMBERS - 1, 0]

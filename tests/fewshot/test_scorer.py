@@ -7,6 +7,7 @@ import sklearn.linear_model
 
 from kizu.core.errors import KizuError
 from kizu.fewshot import scorer as module
+from kizu.fewshot.linear import LIMIT
 from kizu.fewshot.scorer import Scorer, _flatten, _vote
 
 
@@ -19,16 +20,6 @@ def rows_of(labels, width=12, seed=0):
 
 def labels_of(values, count=600, seed=1):
     return np.random.default_rng(seed).choice(values, count)
-
-
-def fit(rows, labels, weights, classes, trees, seed):
-    """A scorer, of which the network saw five channels."""
-    return Scorer.fit(rows, rows_of(labels, 5, 11), labels, weights, classes, trees, seed)
-
-
-def scored(scorer, rows, seen):
-    """Log odds of cells of which the network saw ``seen`` (N, 5)."""
-    return scorer.score(rows, seen @ scorer.arrays["network.weight"][rows.shape[1] :])
 
 
 PRESENT = {"one class": (0, 1), "two": (0, 1, 2), "four": (0, 1, 2, 3, 4), "one absent": (0, 2), "no ground": (1, 2)}
@@ -95,47 +86,29 @@ def test_members_are_those_of_scikit_learn(values, classes, models):
     labels = labels_of(values)
     rows = rows_of(labels)
     weights = np.random.default_rng(3).uniform(0.5, 1.5, len(labels))
-    fitted = fit(rows, labels, weights / weights.mean(), classes, 6, 0)
+    fitted = Scorer.fit(rows, labels, weights / weights.mean(), classes, 6, 0)
     drawn = labels_of(values, 40_000, 9)
     new = rows_of(drawn, seed=8) * 2  # several chunks; some beyond what was seen
-    seen = rows_of(drawn, 5, 12)
-    odds = scored(fitted, new, seen)
-    assert odds.shape == (len(new), 4, classes)
+    odds = fitted.score(new)
+    assert odds.shape == (len(new), 3, classes)
     assert odds.dtype == np.float32
     assert np.isfinite(odds).all()
-    (linear, joint), (full, own) = models["linear"], models["forest"]
+    (linear,), (full, own) = models["linear"], models["forest"]
     mean, scale = (fitted.arrays[name].astype(np.float64) for name in ("mean", "scale"))
     standard = np.clip((new - mean) / scale, -module._CLIP, module._CLIP)
-    limit = module._LINEAR_LIMIT
+    limit = LIMIT
     expected = np.clip(log_odds(linear, standard, classes, 1e-6), -limit, limit)
     present = [value - 1 for value in values if value]
     assert np.abs(odds[:, 0] - expected)[:, present].max() < 0.02
-    first, share = rows_of(labels, 5, 11).astype(np.float64), weights / weights.sum()
-    middle = share @ first
-    spread = np.sqrt(share @ (first - middle) ** 2)
-    both = np.concatenate([standard, (seen - middle) / spread], axis=1)
-    expected = np.clip(log_odds(joint, both, classes, 1e-6), -limit, limit)
-    assert np.abs(odds[:, 3] - expected)[:, present].max() < 0.02
     assert np.abs(odds[:, 1] - log_odds(full, new, classes, module._FOREST_FLOOR)).max() < 1e-4
     assert np.abs(odds[:, 2] - log_odds(own, new[:, 6:], classes, module._FOREST_FLOOR)).max() < 1e-4
-
-
-def test_the_network_is_not_asked():
-    """Without its sums the fourth member says nothing, and the others are as they were."""
-    labels = labels_of((0, 1, 2))
-    rows = rows_of(labels)
-    fitted = fit(rows, labels, np.ones(len(labels)), 2, 3, 0)
-    asked, silent = scored(fitted, rows, rows_of(labels, 5, 11)), fitted.score(rows, None)
-    assert np.array_equal(asked[:, :3], silent[:, :3])
-    assert np.abs(asked[:, 3]).min() > 0
-    assert not silent[:, 3].any()
 
 
 def test_standardisation_is_weighted():
     labels = labels_of((0, 1), 400)
     rows = rows_of(labels)
     weights = np.where(labels == 1, 3.0, 0.5)
-    arrays = fit(rows, labels, weights / weights.mean(), 1, 2, 0).arrays
+    arrays = Scorer.fit(rows, labels, weights / weights.mean(), 1, 2, 0).arrays
     again = np.repeat(rows, np.where(labels == 1, 6, 1), axis=0)
     assert np.allclose(arrays["mean"], again.mean(0), atol=1e-4)
     assert np.allclose(arrays["scale"], again.std(0), atol=1e-4)
@@ -144,7 +117,7 @@ def test_standardisation_is_weighted():
 def test_an_absent_class_never_fires():
     labels = labels_of((0, 2))
     rows = rows_of(labels)
-    odds = scored(fit(rows, labels, np.ones(len(labels)), 3, 4, 0), rows, rows_of(labels, 5, 11))
+    odds = Scorer.fit(rows, labels, np.ones(len(labels)), 3, 4, 0).score(rows)
     assert odds[:, :, [0, 2]].max() < -4
     assert odds[labels == 2, :, 1].mean() > 1
 
@@ -154,7 +127,7 @@ def test_one_label_alone(value):
     """A fold may lose all of a class, or all of the ground."""
     labels = np.full(60, value)
     rows = rows_of(labels)
-    odds = scored(fit(rows, labels, np.ones(60), 2, 3, 0), rows, rows_of(labels, 5, 11))
+    odds = Scorer.fit(rows, labels, np.ones(60), 2, 3, 0).score(rows)
     assert np.isfinite(odds).all()
     for k in range(2):
         assert (odds[:, :, k] > 3).all() if k + 1 == value else (odds[:, :, k] < -3).all()
@@ -163,7 +136,7 @@ def test_one_label_alone(value):
 def test_the_same_seed_gives_the_same_arrays():
     labels = labels_of((0, 1, 2))
     rows = rows_of(labels)
-    first, again, other = (fit(rows, labels, np.ones(len(rows)), 2, 5, seed).arrays for seed in (4, 4, 5))
+    first, again, other = (Scorer.fit(rows, labels, np.ones(len(rows)), 2, 5, seed).arrays for seed in (4, 4, 5))
     assert first.keys() == again.keys()
     for name, values in first.items():
         assert np.array_equal(values, again[name]), name
@@ -174,10 +147,10 @@ def test_the_same_seed_gives_the_same_arrays():
 def test_scores_do_not_depend_on_the_company_of_a_row():
     labels = labels_of((0, 1, 2))
     rows = rows_of(labels)
-    fitted, sums = fit(rows, labels, np.ones(len(rows)), 2, 5, 0), rows[:, :3]
-    alone = fitted.score(rows, sums)
-    assert np.array_equal(fitted.score(np.tile(rows, (60, 1)), np.tile(sums, (60, 1)))[-600:], alone)
-    assert np.array_equal(fitted.score(rows[5:6], sums[5:6])[0], alone[5])
+    fitted = Scorer.fit(rows, labels, np.ones(len(rows)), 2, 5, 0)
+    alone = fitted.score(rows)
+    assert np.array_equal(fitted.score(np.tile(rows, (60, 1)))[-600:], alone)
+    assert np.array_equal(fitted.score(rows[5:6])[0], alone[5])
 
 
 def node(name, place, value):
@@ -196,16 +169,13 @@ BROKEN = {
     "a root beyond the end": node("own.root", 0, 10**6),
     "a threshold that is no number": node("own.threshold", 0, np.nan),
     "an endless weight": node("weight", 0, np.inf),
-    "an endless weight of the network": node("network.weight", 3, np.nan),
-    "a bias of the network too many": lambda arrays: arrays.update({"network.bias": np.zeros(3, np.float32)}),
-    "filters without weights": lambda arrays: arrays.update({"network.weight": arrays["network.weight"][:9]}),
 }
 
 
 @pytest.mark.parametrize("damage", BROKEN.values(), ids=list(BROKEN))
 def test_damaged_arrays_are_refused(damage):
     labels = labels_of((0, 1))
-    arrays = dict(fit(rows_of(labels), labels, np.ones(len(labels)), 1, 2, 0).arrays)
+    arrays = dict(Scorer.fit(rows_of(labels), labels, np.ones(len(labels)), 1, 2, 0).arrays)
     Scorer(dict(arrays))
     damage(arrays)
     with pytest.raises(KizuError, match="contradict each other"):

@@ -28,6 +28,7 @@ from kizu.fewshot.thresholds import NEVER, choose_rules, pairs_of
 from kizu.inspection.calibrate import Expected, class_share
 
 _TREES = 20
+_NOTHING = 4  # good pictures of each fold that mixtures are chosen on, too
 
 
 @dataclass
@@ -134,6 +135,7 @@ def fit_fewshot(
         raise KizuError("no ground: the masks cover the labelled pictures whole; pass good pictures with --clean")
     judges: list[Members] = []  # by fold, for its good pictures
     held_out: list[tuple[np.ndarray, np.ndarray, set[int]]] = []  # member maps, truth, the classes judged here
+    nothing: list[np.ndarray] = []  # member maps of good pictures
     copied: set[int] = set()
     for fold in range(parting.count):
         held = parting.held(fold)
@@ -164,9 +166,12 @@ def fit_fewshot(
                 image, truth = changed_copy(support.labelled[i].image, truths[i])
                 held_out.append((within.maps(image).astype(np.float16), truth, shown[i]))
         judges.append(within if showing else without)
+        nothing += [judges[fold].maps(sample.image).astype(np.float16) for sample in clean_held[:_NOTHING]]
         for _ in held:
             step()
     unseen = [[_on_cells(m, t, k) for m, t, judged in held_out if k in judged] for k in range(classes)]
+    for k, own in enumerate(unseen):  # a mixture that fires on good pictures is no good; they count as much at most
+        own += [(maps[:, k], np.zeros(maps.shape[2:], bool)) for maps in nothing[: len(own)]]
     mixes = [(choose_with_decoder if adapted else choose_mix)(pairs, candidates) for pairs in unseen]
     pairs = pairs_of(((mixed(m, mixes, t.shape[1:]), t, judged) for m, t, judged in held_out), classes)
 
@@ -181,8 +186,8 @@ def fit_fewshot(
     card = card_of(
         "fewshot",
         f"filter bank of {len(channels())} channels at stride 2, twice (raw and against the picture's own "
-        f"median), and {width()} channels of {NAME}; two forests of {_TREES} trees and two logistic regressions; "
-        "matching of whitened cells; regions with two thresholds",
+        f"median), and {width()} channels of {NAME}; two forests of {_TREES} trees and two logistic regressions, "
+        "one of them on whitened cells; matching of whitened cells; regions with two thresholds",
         {
             "input": "uint8 RGB at native size",
             "tiles": "above 1024 px, seamless",

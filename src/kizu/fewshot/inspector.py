@@ -89,13 +89,14 @@ class FewShotInspector(Inspector):
         rules = [Rule(**rule) for rule in settings["rules"]]
         refiner, arrays = refiner_of(arrays, settings.get("refine"))
         scorer = Scorer(arrays)
+        matching = Matching(arrays)
         count, expected = len(card.classes), (2 * len(channels()), width())
-        if not len(rules) == len(mixes) == scorer.classes == count or scorer.channels != expected:
+        if not len(rules) == len(mixes) == scorer.classes == count or matching.channels != expected:
             raise KizuError(
                 f"{count} classes, {expected[0]} features of filters and {expected[1]} of the network are expected, "
                 "and its parts have others"
             )
-        members = Members(scorer, Matching(arrays), Decoder.of_arrays(arrays))
+        members = Members(scorer, matching, Decoder.of_arrays(arrays))
         if any(len(mix.weights) != members.count for mix in mixes):
             raise KizuError(f"a mixture of {members.count} members is expected, and it has another")
         return cls(card, members, mixes, rules, refiner)

@@ -18,6 +18,7 @@ import numpy as np
 from kizu.core.errors import KizuError
 from kizu.core.jit import jit
 from kizu.core.seeds import Stream, generator
+from kizu.fewshot.linear import limited, logistic
 
 PARTS = ("filters", "network")
 _GROUND, _CLASS = 1000, 300  # cells of a bank
@@ -25,6 +26,8 @@ _SHRINKAGE = 0.1  # of the covariance of the ground towards a multiple of the id
 _AXES = 128  # at most: those that hold most of the whitened cells
 _CLIP = 8.0  # standard deviations
 _SCALE = 8.0  # of a difference of cosines, so that a match weighs about as log odds do
+_C = 0.003  # inverse strength of the penalty of the logistic regression,
+_FITTED = 12_000  # and cells that it is fitted to
 _ROWS = 2048  # at a time
 
 
@@ -61,35 +64,41 @@ def _nearest(similar, ends, out):  # pragma: no cover (compiled)
 
 @dataclass
 class Matching:
-    """Banks of labelled cells.
+    """Banks of labelled cells, and a logistic regression on cells as they are in them.
 
     Attributes:
         arrays: for each of :data:`PARTS`, e.g. as ``match.filters.mean``: ``mean`` and ``scale`` float32 (F,) of the
             ground, ``axes`` float32 (F, D) to whitened cells, ``bank`` float32 (M, D) of unit length, the ground first
-            and then class by class, and ``ends`` int32 (C + 1,), where each of these ends.
+            and then class by class, and ``ends`` int32 (C + 1,), where each of these ends; for both together
+            ``match.weight`` float32 (D + D', C + 1) and ``match.bias`` float32 (C + 1,).
     """
 
     arrays: dict[str, np.ndarray]
 
     def __post_init__(self):
         """Compiled code does not check its indices, and a file may be damaged: what does not fit raises KizuError."""
-        sound, counts = True, set()
+        weight, bias = self.arrays["match.weight"], self.arrays["match.bias"]
+        sound, counts, wide = weight.shape[1:] == bias.shape, {len(bias)}, 0
         for part in PARTS:
             mean, scale, axes, bank, ends = (self.arrays[f"match.{part}.{name}"] for name in _NAMES)
             sound &= mean.shape == scale.shape == axes.shape[:1] and axes.shape[1:] == bank.shape[1:]
             sound &= len(ends) > 1 and bool((np.diff(ends, prepend=0) >= 0).all()) and ends[-1] == len(bank)
             counts.add(len(ends))
-        if not sound or len(counts) > 1:
+            wide += bank.shape[1]
+        if not sound or len(counts) > 1 or wide != len(weight):
             raise KizuError("the banks of its matching contradict each other")
 
     @classmethod
-    def fit(cls, rows: np.ndarray, seen: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> Matching:
+    def fit(
+        cls, rows: np.ndarray, seen: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, seed: int
+    ) -> Matching:
         """Keep labelled cells.
 
         Args:
             rows: float32 (N, F), the filter bank.
             seen: float32 (N, M), the maps of the network.
             labels: int (N,), 0 = background, 1 .. classes.
+            weights: float (N,), positive, of mean 1; of the logistic regression.
             seed: draws the cells that are kept where there are many.
         """
         random = generator(seed, Stream.SCORER, 3)
@@ -97,7 +106,9 @@ class Matching:
         for k in range(classes + 1):
             mine, most = np.flatnonzero(labels == k), _CLASS if k else _GROUND
             kept.append(random.choice(mine, most, replace=False) if len(mine) > most else mine)
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
+        some = random.permutation(len(labels))[:_FITTED]
+        units = []
         for part, values in zip(PARTS, (rows, seen), strict=True):
             ground = values[labels == 0] if len(kept[0]) else values
             mean = ground.mean(0)
@@ -107,11 +118,14 @@ class Matching:
             axes = _axes(_standard(ground, mean, scale), standard)
             bank = np.concatenate([_unit(cells @ axes) for cells in standard])
             ends = np.cumsum([len(places) for places in kept])
+            units.append(_unit(_standard(values[some], mean, scale) @ axes) * np.sqrt(axes.shape[1]))
             values = (mean, scale, axes, bank, ends)
             types = (np.float32,) * 4 + (np.int32,)
             named = zip(_NAMES, values, types, strict=True)
             arrays |= {f"match.{part}.{name}": value.astype(kind) for name, value, kind in named}
-        return cls(arrays)
+        weight, bias = logistic(np.concatenate(units, axis=1), labels[some], weights[some], classes, _C)
+        weight *= np.repeat([np.sqrt(own.shape[1]) for own in units], [own.shape[1] for own in units])[:, None]
+        return cls(arrays | {"match.weight": weight.astype(np.float32), "match.bias": bias.astype(np.float32)})
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -124,10 +138,13 @@ class Matching:
         return len(self.arrays[f"match.{PARTS[0]}.ends"]) - 1
 
     def score(self, rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """How much more a cell is like a class than like the ground, about as log odds: float32 (N, C).
+        """Log odds of the logistic regression, and how much more a cell is like a class than like the ground.
 
         Args:
             rows, seen: of N cells, as in :meth:`fit`.
+
+        Returns:
+            float32 (N, 2, C); the second about as log odds.
         """
         from threadpoolctl import threadpool_limits
 
@@ -136,13 +153,18 @@ class Matching:
             return np.concatenate(list(pool.map(lambda place: self._score(rows[place], seen[place]), places)))
 
     def _score(self, *cells: np.ndarray) -> np.ndarray:
-        out = np.zeros((len(cells[0]), self.classes), np.float32)
+        like = np.zeros((len(cells[0]), self.classes), np.float32)
+        units = []
         for part, values in zip(PARTS, cells, strict=True):
             mean, scale, axes, bank, ends = (self.arrays[f"match.{part}.{name}"] for name in _NAMES)
             near = np.empty((len(values), len(ends)), np.float32)
-            _nearest(_unit(_standard(values, mean, scale) @ axes) @ bank.T, ends, near)
-            out += _SCALE * (near[:, 1:] - near[:, :1])
-        return out
+            units.append(_unit(_standard(values, mean, scale) @ axes))
+            _nearest(units[-1] @ bank.T, ends, near)
+            like += _SCALE * (near[:, 1:] - near[:, :1])
+        odds = np.concatenate(units, axis=1) @ self.arrays["match.weight"] + self.arrays["match.bias"]
+        share = np.exp(odds - odds.max(1, keepdims=True))
+        share /= share.sum(1, keepdims=True)
+        return np.stack([limited(share)[:, 1:], like], axis=1)
 
 
 _NAMES = ("mean", "scale", "axes", "bank", "ends")

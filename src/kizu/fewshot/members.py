@@ -13,17 +13,18 @@ from kizu.core.errors import KizuError
 from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import STRIDE, describe
 from kizu.fewshot.matching import Matching
-from kizu.fewshot.mix import ASK_NETWORK, MEMBERS
+from kizu.fewshot.mix import MEMBERS
 from kizu.fewshot.network import at, look
 from kizu.fewshot.scorer import Scorer
 from kizu.inspection.tiling import Tile
 
+FILTERS, WHITENED = [0, 1, 2], [3, 4]  # places of the members
 _FINE = 640 * 640  # pixels; on larger pictures every eighth pixel is matched, on smaller ones every fourth
 
 
 @dataclass(frozen=True)
 class Members:
-    """What was fitted to labelled cells: a scorer of four members, matching as the fifth, and maybe a decoder."""
+    """What was fitted to labelled cells: a scorer of three members, two on whitened cells, and maybe a decoder."""
 
     scorer: Scorer
     matching: Matching
@@ -32,7 +33,7 @@ class Members:
     def __post_init__(self):
         """Raises KizuError where the two are not of the same features and classes."""
         classes = {part.classes for part in (self.scorer, self.matching, self.decoder) if part}
-        if self.scorer.channels != self.matching.channels or len(classes) > 1:
+        if self.scorer.channels != self.matching.channels[0] or len(classes) > 1:
             raise KizuError("its scorer, its matching and its decoder are of different features or classes")
 
     @classmethod
@@ -46,9 +47,9 @@ class Members:
         trees: int,
         seed: int,
     ) -> Members:
-        """Fit to labelled cells; arguments as those of :meth:`kizu.fewshot.scorer.Scorer.fit`."""
-        scorer = Scorer.fit(rows, seen, labels, weights, classes, trees, seed)
-        return cls(scorer, Matching.fit(rows, seen, labels, classes, seed))
+        """Fit to labelled cells; arguments as those of :class:`Scorer` and :class:`Matching`."""
+        scorer = Scorer.fit(rows, labels, weights, classes, trees, seed)
+        return cls(scorer, Matching.fit(rows, seen, labels, weights, classes, seed))
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -80,36 +81,32 @@ class Members:
 
     def _fitted(self, image: np.ndarray, asked: Collection[int]) -> np.ndarray:
         """The maps of all members but the decoder."""
-        cells_only = not any(m in asked for m in ASK_NETWORK)
-        matched = ASK_NETWORK[-1] in asked
         height, width = image.shape[:2]
         classes = self.scorer.classes
-        step = 2 if height * width <= _FINE else 4
         cells = np.zeros((MEMBERS, classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
-        if not any(m in asked for m in range(MEMBERS)):
+        filters, whitened = (any(m in asked for m in group) for group in (FILTERS, WHITENED))
+        if not filters and not whitened:
             return cells
-        views = repeat((None, None)) if cells_only else look(image)
-        for (tile, features), (_, maps) in zip(describe(image), views, strict=not cells_only):
-            core = tile.core(features)
-            sums = None
-            if maps is not None:
-                sums = tile.core(self.scorer.project(maps, features.shape[:2])).reshape(-1, classes + 1)
-            odds = self.scorer.score(core.reshape(-1, core.shape[-1]), sums)
-            cells[(slice(MEMBERS - 1), *(slice(None), *tile.cells))] = odds.transpose(1, 2, 0).reshape(
-                MEMBERS - 1, classes, *core.shape[:2]
-            )
-            if matched:
-                cells[(MEMBERS - 1, slice(None), *tile.cells)] = self._matched(tile, features, maps, step)
+        step = 2 if height * width <= _FINE else 4
+        views = look(image) if whitened else repeat((None, None))
+        for (tile, features), (_, maps) in zip(describe(image), views, strict=whitened):
+            if filters:
+                core = tile.core(features)
+                odds = self.scorer.score(core.reshape(-1, core.shape[-1])).transpose(1, 2, 0)
+                cells[(FILTERS, slice(None), *tile.cells)] = odds.reshape(-1, classes, *core.shape[:2])
+            if whitened:
+                cells[(WHITENED, slice(None), *tile.cells)] = self._matched(tile, features, maps, step)
         return cells
 
     def _matched(self, tile: Tile, features: np.ndarray, maps: list[np.ndarray], step: int) -> np.ndarray:
-        """The matching's map float32 (C, h, w) of a tile's own cells, from blocks of ``step`` x ``step`` cells."""
+        """The maps float32 (2, C, h, w) of a tile's own cells by whitened blocks of ``step`` x ``step`` cells."""
         height, width, count = features.shape
         whole = np.pad(features, ((0, -height % step), (0, -width % step), (0, 0)), mode="edge")
         shape = whole.shape[0] // step, whole.shape[1] // step
         rows = whole.reshape(shape[0], step, shape[1], step, count).mean((1, 3)).reshape(-1, count)
         middle = (step - 1) / 2  # of a block, in cells
         y, x = (step * np.indices(shape).reshape(2, -1)) + middle
-        odds = self.matching.score(rows, at(maps, y, x)).T.reshape(-1, *shape)
+        odds = self.matching.score(rows, at(maps, y, x)).transpose(1, 2, 0).reshape(-1, *shape)
         fine = [cv2.resize(layer, whole.shape[1::-1], interpolation=cv2.INTER_LINEAR) for layer in odds]
-        return np.stack([tile.core(layer) for layer in fine])
+        core = np.stack([tile.core(layer) for layer in fine])
+        return core.reshape(2, -1, *core.shape[1:])

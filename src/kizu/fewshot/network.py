@@ -3,8 +3,7 @@
 The maps are taken as they come: on real pictures, their distance from the picture's own mean was no better, and worse
 where a defect covers much of the picture (``bench/features.py --norm picture``).
 
-A cell of the filter bank's grid takes the values of each map at its middle, by bilinear interpolation. What is linear
-in them may as well be summed on the small maps and brought to the grid afterwards, which is how scores are made.
+A cell of the filter bank's grid takes the values of each map at its middle, by bilinear interpolation.
 """
 
 from __future__ import annotations
@@ -103,22 +102,3 @@ def at(maps: list[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndar
         lower = values[:, bottom, left] * (1 - across) + values[:, bottom, right] * across
         out.append((upper * (1 - down) + lower * down).T)
     return np.concatenate(out, axis=1)
-
-
-def project(maps: list[np.ndarray], weight: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Weighted sums of what :func:`at` gives at each cell of a grid of ``shape``, float32 (h, w, K).
-
-    Args:
-        maps: of :func:`look`.
-        weight: float32 (C, K), C the channels of all maps together.
-    """
-    out = np.zeros((*shape, weight.shape[1]), np.float32)
-    first = 0
-    for values, stride in zip(maps, STRIDES, strict=True):
-        small = np.tensordot(values, weight[first : first + len(values)], (0, 0))
-        first += len(values)
-        size = (values.shape[2] * stride // STRIDE, values.shape[1] * stride // STRIDE)
-        for k in range(weight.shape[1]):
-            layer = np.ascontiguousarray(small[..., k])
-            out[..., k] += cv2.resize(layer, size, interpolation=cv2.INTER_LINEAR)[: shape[0], : shape[1]]
-    return out

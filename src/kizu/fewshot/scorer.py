@@ -1,15 +1,13 @@
-"""A pixel scorer that is fitted in seconds: two forests and two linear models, mixed as log odds.
+"""A pixel scorer that is fitted in seconds: two forests and a linear model on the filter bank, as log odds.
 
-Three members see the filter bank. One forest (extremely randomised trees, Geurts et al., 2006) sees all of it, the
-other only how unusual a cell is on its own picture; a multinomial logistic regression keeps the order beyond what the
-forests have seen. The fourth is a logistic regression on the filter bank and the maps of the network together. All are
-fitted by scikit-learn and kept as plain arrays.
+One forest (extremely randomised trees, Geurts et al., 2006) sees all of it, the other only how unusual a cell is on its
+own picture; a multinomial logistic regression keeps the order beyond what the forests have seen. All are fitted by
+scikit-learn and kept as plain arrays.
 """
 
 from __future__ import annotations
 
 import os
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,13 +16,11 @@ import numpy as np
 from kizu.core.errors import KizuError
 from kizu.core.jit import jit
 from kizu.core.seeds import Stream, generator
-from kizu.fewshot.network import project
+from kizu.fewshot.linear import limited, log_odds, logistic
 
 _FOREST_FLOOR = 0.005  # a share that no leaf vote is trusted beyond
-_LINEAR_LIMIT = 8.0  # log odds
 _LINEAR_ROWS = 12_000
-# Inverse strengths of the penalties. The network's maps are many and its cells few: it takes a far stronger one.
-_C, _C_NETWORK = 0.05, 0.003
+_C = 0.05  # inverse strength of the penalty
 _CLIP = 8.0  # standard deviations
 _CHUNK = 16_384
 
@@ -68,15 +64,13 @@ def _linear(rows, mean, scale, weight, out):  # pragma: no cover (compiled)
 
 @dataclass
 class Scorer:
-    """Log odds of each defect class against everything else, for cells, by four members.
+    """Log odds of each defect class against everything else, for cells, by three members.
 
     Attributes:
         arrays: for each of the forests ``all`` and ``own``: ``feature`` int16, ``threshold`` float32,
             ``left``/``right`` int32 (-1 = leaf), ``value`` float32 (nodes, K), ``root`` int32, as ``all.feature`` ...;
             for the linear model ``mean``, ``scale`` float32 (F,), ``weight`` float32 (F, K), ``bias`` float32 (K,); K
-            = classes + 1, background first; for the linear model with the network ``network.weight`` float32
-            (F + M, K), for the same standardised features and the M channels of the maps as they are, and
-            ``network.bias`` float32 (K,).
+            = classes + 1, background first.
     """
 
     arrays: dict[str, np.ndarray]
@@ -86,8 +80,7 @@ class Scorer:
         a = self.arrays
         features, outputs = a["weight"].shape
         sound = a["mean"].shape == a["scale"].shape == (features,)
-        sound &= a["bias"].shape == a["network.bias"].shape == (outputs,)
-        sound &= a["network.weight"].shape[1:] == (outputs,) and len(a["network.weight"]) >= features
+        sound &= a["bias"].shape == (outputs,)
         sound &= all(np.isfinite(values).all() for values in a.values())
         for name in ("all", "own"):
             feature, left, right, root = (a[f"{name}.{key}"] for key in ("feature", "left", "right", "root"))
@@ -105,7 +98,6 @@ class Scorer:
     def fit(
         cls,
         rows: np.ndarray,
-        seen: np.ndarray,
         labels: np.ndarray,
         weights: np.ndarray,
         classes: int,
@@ -116,7 +108,6 @@ class Scorer:
 
         Args:
             rows: float32 (N, F), the filter bank; the second half are deviations from the picture's own median.
-            seen: float32 (N, M), the maps of the network.
             labels: int (N,), 0 = background, 1 .. classes.
             weights: float (N,), positive, of mean 1.
             classes: number of defect classes.
@@ -133,7 +124,7 @@ class Scorer:
             )
             forest.fit(rows[:, first:], labels, weights)
             arrays |= {f"{name}.{key}": values for key, values in _flatten(forest, classes + 1, first).items()}
-        return cls(arrays | _fit_linear(rows, seen, labels, weights, classes, seed))
+        return cls(arrays | _fit_linear(rows, labels, weights, classes, seed))
 
     @property
     def classes(self) -> int:
@@ -141,73 +132,46 @@ class Scorer:
         return len(self.arrays["bias"]) - 1
 
     @property
-    def channels(self) -> tuple[int, int]:
-        """Number of features of the filter bank, and of channels of the network, that it was fitted to."""
-        features = len(self.arrays["mean"])
-        return features, len(self.arrays["network.weight"]) - features
+    def channels(self) -> int:
+        """Number of features of the filter bank that it was fitted to."""
+        return len(self.arrays["mean"])
 
-    def project(self, maps: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-        """The network's part of the fourth member's sums, float32 (h, w, K) on a grid of ``shape`` = (h, w).
-
-        Args:
-            maps: of :func:`kizu.fewshot.network.look`.
-        """
-        return project(maps, self.arrays["network.weight"][self.channels[0] :], shape)
-
-    def score(self, rows: np.ndarray, sums: np.ndarray | None) -> np.ndarray:
+    def score(self, rows: np.ndarray) -> np.ndarray:
         """Log odds of cells, by each member.
 
         Args:
             rows: float32 (N, F), the filter bank.
-            sums: float32 (N, K) of :meth:`project`; None = the fourth member is not asked and says 0.
 
         Returns:
-            float32 (N, 4, classes): the linear model, the forest on all, the forest on own, the linear model with the
-            network.
+            float32 (N, 3, classes): the linear model, the forest on all, the forest on own.
         """
         rows = np.ascontiguousarray(rows, np.float32)
         places = [slice(i, i + _CHUNK) for i in range(0, len(rows), _CHUNK)]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            parts = pool.map(lambda place: self._score(rows[place], None if sums is None else sums[place]), places)
-            return np.concatenate(list(parts))
+            return np.concatenate(list(pool.map(lambda place: self._score(rows[place]), places)))
 
-    def _score(self, rows: np.ndarray, sums: np.ndarray | None) -> np.ndarray:
+    def _score(self, rows: np.ndarray) -> np.ndarray:
         a = self.arrays
         shape = (len(rows), a["bias"].shape[0])
-        members = [_linear_odds(rows, a, a["weight"], np.broadcast_to(a["bias"], shape))]
+        share = np.array(np.broadcast_to(a["bias"], shape), np.float32, order="C")
+        _linear(rows, a["mean"], a["scale"], a["weight"], share)
+        members = [limited(share)]
         for name in ("all", "own"):
             share = np.zeros(shape, np.float32)
             tree = (a[f"{name}.{key}"] for key in ("feature", "threshold", "left", "right", "value", "root"))
             _vote(rows, *tree, share)
-            members.append(_log_odds(np.clip(share, _FOREST_FLOOR, 1 - _FOREST_FLOOR)))
-        if sums is None:
-            members.append(np.zeros(shape, np.float32))
-        else:
-            members.append(_linear_odds(rows, a, a["network.weight"][: rows.shape[1]], sums + a["network.bias"]))
+            members.append(log_odds(np.clip(share, _FOREST_FLOOR, 1 - _FOREST_FLOOR)))
         return np.stack(members, axis=1)[:, :, 1:]
 
 
-def _linear_odds(rows: np.ndarray, arrays: dict[str, np.ndarray], weight: np.ndarray, start: np.ndarray) -> np.ndarray:
-    share = np.array(start, np.float32, order="C")
-    _linear(rows, arrays["mean"], arrays["scale"], weight, share)
-    return np.clip(_log_odds(np.clip(share, 1e-6, 1 - 1e-6)), -_LINEAR_LIMIT, _LINEAR_LIMIT)
-
-
 def _fit_linear(
-    rows: np.ndarray, seen: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, seed: int
+    rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """Both linear models; the network's channels are standardised for the fit, which their weights then hold."""
     some = generator(seed, Stream.SCORER, 2).permutation(len(rows))[:_LINEAR_ROWS]
     mean, scale = _moments(rows, weights)
     standard = np.clip((rows[some] - mean) / scale, -_CLIP, _CLIP)
-    weight, bias = _logistic(standard, labels[some], weights[some], classes, _C)
-    middle, spread = _moments(seen, weights)
-    both = np.concatenate([standard, (seen[some] - middle) / spread], axis=1)
-    joint, start = _logistic(both, labels[some], weights[some], classes, _C_NETWORK)
-    joint[rows.shape[1] :] /= spread[:, None]
-    start = start - middle @ joint[rows.shape[1] :]
+    weight, bias = logistic(standard, labels[some], weights[some], classes, _C)
     arrays = {"weight": weight, "bias": bias, "mean": mean, "scale": scale}
-    arrays |= {"network.weight": joint, "network.bias": start}
     return {name: values.astype(np.float32) for name, values in arrays.items()}
 
 
@@ -217,39 +181,8 @@ def _moments(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndar
     return mean, np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights)) + 1e-6
 
 
-def _logistic(
-    rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, strength: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Multinomial logistic regression: weights (F, K) and bias (K,); a class without rows gets the lowest log odds."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    weight, bias = np.zeros((rows.shape[1], classes + 1)), np.full(classes + 1, -_LINEAR_LIMIT)
-    present = np.unique(labels)
-    if len(present) == 1:
-        bias[present] = 0.0
-        return weight, bias
-    linear = LogisticRegression(C=strength, max_iter=100)
-    # On matrices so narrow, threads of the linear algebra library wait for each other far longer than they work.
-    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred steps are plenty for an ensemble member
-        linear.fit(rows, labels, weights)
-    coefficients, intercepts = linear.coef_, linear.intercept_
-    if len(present) == 2:  # scikit-learn gives one row then: the log odds of the second class
-        coefficients = np.concatenate([-coefficients, coefficients]) / 2
-        intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    weight[:, present] = coefficients.T
-    bias[present] = intercepts
-    return weight, bias
-
-
 def _within(values: np.ndarray, low: np.ndarray | int, end: int) -> bool:
     return bool(((values >= low) & (values < end)).all())
-
-
-def _log_odds(share: np.ndarray) -> np.ndarray:
-    return np.log(share) - np.log1p(-share)
 
 
 def _flatten(forest, classes: int, first: int) -> dict[str, np.ndarray]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from kizu.core.sample import Sample
-from kizu.inspection.calibrate import Expected, choose_outline, choose_rule
+from kizu.inspection.calibrate import Expected, Outline, choose_outline, choose_rule
 from kizu.inspection.regions import Rule
 
 NEVER = -30.0  # log odds that no threshold reaches
+_PRIOR = 5
 
 Judged = tuple[np.ndarray, np.ndarray, set[int]]  # odds (C, H, W), truth bool (C + 1, H, W), the classes judged here
 
@@ -38,6 +40,9 @@ def choose_rules(
 ) -> tuple[list[Rule], list[Expected]]:
     """The rule of each class, and what to expect of it; see :mod:`kizu.inspection.calibrate`.
 
+    The best pixel threshold of a few pictures is a noisy one: it is drawn to even odds, which count as much as
+    :data:`_PRIOR` pictures.
+
     Args:
         labelled: the labelled pictures, for the sizes of their defects.
         pairs: of :func:`pairs_of`.
@@ -46,13 +51,17 @@ def choose_rules(
         lowest: no outline is drawn at a lower pixel threshold.
     """
     classes = range(len(pairs))
-    outlines = [choose_outline(_areas(labelled, k), pairs[k], lowest) for k in classes]
+    outlines = [_steadied(choose_outline(_areas(labelled, k), pairs[k]), len(pairs[k]), lowest) for k in classes]
     regions: list[list[list[tuple[float, int]]]] = [[] for _ in classes]
     for odds in clean:
         for k in classes:
             regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outlines[k].regions(odds[k])])
     chosen = [choose_rule(outlines[k], pairs[k], regions[k], share) for k in classes]
     return [rule for rule, _ in chosen], [item for _, item in chosen]
+
+
+def _steadied(outline: Outline, shown: int, lowest: float) -> Outline:
+    return replace(outline, pixel=max(outline.pixel * shown / (shown + _PRIOR), lowest))
 
 
 def _areas(samples: list[Sample], label: int) -> list[float]:
