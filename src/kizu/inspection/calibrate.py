@@ -109,18 +109,15 @@ def class_share(false_alarms: float, classes: int) -> float:
     return 1 - (1 - false_alarms) ** (1 / classes)
 
 
-def choose_outline(
-    areas: list[float], pairs: list[tuple[np.ndarray, np.ndarray]], lowest: float = -math.inf
-) -> Outline:
+def choose_outline(areas: list[float], pairs: list[tuple[np.ndarray, np.ndarray]]) -> Outline:
     """The pixel threshold of the best pooled IoU, and the size from which a region counts.
 
     Args:
         areas: pixels of each true instance; a quarter of the small ones (10 % quantile) is the least that counts.
         pairs: (odds float (H, W), truth bool (H, W)) of held-out supports.
-        lowest: the least that the pixel threshold can be.
     """
     area = least_area(areas)
-    return Outline(max(best_level(pairs)[0], lowest), area, core=area)
+    return Outline(best_level(pairs)[0], area, core=area)
 
 
 def least_area(areas: list[float]) -> int:

@@ -68,7 +68,7 @@ class _Known(Part):
 class AdaptTask(DetectorTask):
     """The loss of the dense detector on a support; IoU on held-out pictures."""
 
-    name = "adapting"
+    name = "decoder"
 
     def __init__(self, module: nn.Module, pictures: Pictures, settings, held: list[Held], composed: float):
         super().__init__(module, pictures, settings, Card(kind="decoder", classes=list(pictures.names)))

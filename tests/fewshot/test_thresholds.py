@@ -1,0 +1,35 @@
+"""Rules of few pictures: the pixel threshold between the best level and even odds."""
+
+import numpy as np
+import pytest
+from fewshot_scenes import surface
+
+from kizu.fewshot import thresholds as module
+from kizu.fewshot.thresholds import choose_rules, pairs_of
+
+
+def judged(level, count):
+    """Pictures whose truth is what lies above a level, exactly."""
+    samples = [surface(k, [(20, 20)]) for k in range(count)]
+    out = []
+    for k, sample in enumerate(samples):
+        inside = sample.instances.masks.union()
+        odds = np.random.default_rng(k).uniform(level - 4, level - 0.1, (1, *sample.size))
+        odds[0, inside] = np.random.default_rng(k).uniform(level + 0.1, level + 4, int(inside.sum()))
+        out.append((odds, np.stack([inside, np.zeros_like(inside)]), {0}))
+    return samples, out
+
+
+@pytest.mark.parametrize("level", [-2.0, 0.0, 3.0])
+@pytest.mark.parametrize("count", [1, 2, 5, 15])
+def test_the_level_of_few_pictures_is_drawn_to_even_odds(level, count):
+    samples, maps = judged(level, count)
+    (rule,), (expected,) = choose_rules(samples, pairs_of(maps, 1), [], 0.05)
+    assert abs(rule.pixel - level * count / (count + module._PRIOR)) < 0.15
+    assert expected.escapes == 0
+
+
+def test_no_outline_is_drawn_below_the_lowest():
+    samples, maps = judged(-3.0, 2)
+    (rule,), _ = choose_rules(samples, pairs_of(maps, 1), [], 0.05, lowest=-0.5)
+    assert rule.pixel == -0.5
