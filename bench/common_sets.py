@@ -36,6 +36,21 @@ def halves(data: Dataset, split: str) -> tuple[Dataset, Dataset]:
     return train[~held], data[ours | (splits == "val")]
 
 
+def queries(holds: list[set[int]], label: int, most: int | None) -> tuple[list[int], list[int]]:
+    """Pictures that a class is measured on: those that show it, and as many good ones where there are so many.
+
+    Args:
+        holds: the classes on each picture.
+        most: of both kinds together; None = all that there are.
+    """
+    mine = [i for i, labels in enumerate(holds) if label in labels]
+    good = [i for i, labels in enumerate(holds) if not labels]
+    order = np.random.default_rng(label)
+    limit = most or 2 * len(mine)
+    clean = order.permutation(good)[: min(len(mine), limit // 2)].tolist()
+    return order.permutation(mine)[: limit - len(clean)].tolist(), clean
+
+
 def rows(path: Path) -> list[dict]:
     """The rows of a result file, none where there is none."""
     return json.loads(path.read_text())["rows"] if path.exists() else []

@@ -1,10 +1,10 @@
 """Sources of dense features for the benchmarks: an image in, maps of some strides out, brought to one grid.
 
 A source is a name, or several joined by ``+``: ``filters`` (the filter bank), ``imagenet`` (SqueezeNet 1.1 as
-published), ``random`` or ``random:ARCHITECTURE`` (a backbone without training), ``FILE.safetensors`` (weights that
-Kizu made), ``FILE.py:FUNCTION`` (a function that returns a callable: image uint8 (H, W, 3) -> list of float32
-(C, h, w) with h = ceil(H / stride); an attribute ``offsets`` of the callable says where the first cell of each map
-has its centre, in pixels, if not at (stride - 1) / 2).
+published), ``kizu-s`` (as the few-shot inspector looks with it), ``random`` or ``random:ARCHITECTURE`` (a backbone
+without training), ``FILE.safetensors`` (weights that Kizu made), ``FILE.py:FUNCTION`` (a function that returns a
+callable: image uint8 (H, W, 3) -> list of float32 (C, h, w) with h = ceil(H / stride); an attribute ``offsets`` of the
+callable says where the first cell of each map has its centre, in pixels, if not at (stride - 1) / 2).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import numpy as np
 
 from kizu.core.errors import KizuError
 from kizu.fewshot.features import STRIDE, VERSION, channels, describe
+from kizu.fewshot.network import NAME, look
+from kizu.models.session import STRIDES as SHIPPED_STRIDES
 
 IMAGENET = Path("../shared/weights/squeezenet1_1_imagenet.safetensors")
 _STRIDES = (2, 4, 8, 16, 32, 64)
@@ -107,6 +109,8 @@ def _part(term: str) -> Callable[[np.ndarray], Maps]:
         return _filters
     if term == "imagenet":
         return _imagenet()
+    if term == NAME:
+        return _shipped
     if term.split(":")[0] == "random":
         return _backbone(term.partition(":")[2] or "kizu-s", None)
     if ".py:" in term:
@@ -114,7 +118,8 @@ def _part(term: str) -> Callable[[np.ndarray], Maps]:
     if term.endswith(".safetensors"):
         return _backbone(None, Path(term))
     raise KizuError(
-        f"{term}: no source of features; known are filters, imagenet, random, FILE.safetensors, FILE.py:FUNCTION"
+        f"{term}: no source of features; known are filters, imagenet, {NAME}, random, FILE.safetensors, "
+        "FILE.py:FUNCTION"
     )
 
 
@@ -124,6 +129,13 @@ def _filters(image: np.ndarray) -> Maps:
     for tile, values in describe(image):
         out[:, tile.cells[0], tile.cells[1]] = tile.core(values).transpose(2, 0, 1)
     return [(out, STRIDE, (STRIDE - 1) / 2)]
+
+
+def _shipped(image: np.ndarray) -> Maps:
+    tiles = list(look(image))
+    if len(tiles) > 1:
+        raise KizuError(f"{NAME} as a source takes pictures of one tile, not of {image.shape[:2]}; make --side smaller")
+    return [(values, stride, (stride - 1) / 2) for values, stride in zip(tiles[0][1], SHIPPED_STRIDES, strict=True)]
 
 
 def _imagenet() -> Callable[[np.ndarray], Maps]:

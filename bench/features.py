@@ -18,11 +18,12 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import cv2
 import numpy as np
-from common_sets import DATA, MASKED, add_row, halves
+from common_sets import DATA, MASKED, add_row, halves, queries
 from common_sources import NORMS, Source
 
 from kizu.core.dataset import Dataset
@@ -33,6 +34,8 @@ from kizu.fewshot.support import choose_support
 
 RESULTS = Path(__file__).parent / "results" / "features.json"
 FIGURES = ("IoU", "best IoU", "pixel AP")
+SIDE, GRID, STRIDES = 512, 8, (4, 8, 16, 32)  # pixels of the longest side and of a cell, maps of networks
+DECAY = 1e-2  # of the logistic head
 _POSITIVE, _GROUND = 600, 1200  # cells of a support picture, drawn where there are more
 _STEPS = 60  # of L-BFGS
 _FLAT = 2.0  # log odds are divided by it, so that scores in half precision tell large ones apart
@@ -58,12 +61,16 @@ def coverage(truth: np.ndarray, size: tuple[int, int], grid: int) -> np.ndarray:
     return cv2.resize(whole, (whole.shape[1] // grid, whole.shape[0] // grid), interpolation=cv2.INTER_AREA)
 
 
-def scores(odds: np.ndarray, size: tuple[int, int], full: tuple[int, int], grid: int) -> np.ndarray:
-    """Log odds of cells (h, w) as scores in 0..1 of the pixels of the full picture (H, W)."""
+def to_pixels(odds: np.ndarray, size: tuple[int, int], full: tuple[int, int], grid: int) -> np.ndarray:
+    """Log odds of cells (h, w) of a picture that was looked at in ``size`` as those of the full picture (H, W)."""
     y, x = (full[k] / size[k] * grid for k in (0, 1))
     turn = np.array([[x, 0, x / 2 - 0.5], [0, y, y / 2 - 0.5]])
     flags = cv2.INTER_LINEAR
-    odds = cv2.warpAffine(odds.astype(np.float32), turn, full[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(odds.astype(np.float32), turn, full[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def scores(odds: np.ndarray) -> np.ndarray:
+    """Log odds as scores in 0..1."""
     return 1 / (1 + np.exp(np.clip(-odds / _FLAT, -40, 40)))
 
 
@@ -175,7 +182,7 @@ class Bench:
         return self.source(image, key and f"{self.name}/{key}")
 
     def tally(self, odds: np.ndarray, size: tuple[int, int], truth: np.ndarray, counts: np.ndarray) -> None:
-        bins = to_bins(scores(odds, size, truth.shape, self.source.grid), self.name)
+        bins = to_bins(scores(to_pixels(odds, size, truth.shape, self.source.grid)), self.name)
         tally(bins, truth, None, counts[0], counts[1])
 
     def heads(self, label: int, seed: int) -> list[Head]:
@@ -216,15 +223,10 @@ class Bench:
     def queries(self) -> dict[int, set[int]]:
         """Query picture -> the classes that are measured on it."""
         holds = [set(sample.instances.labels.tolist()) for sample in self.query]
-        good = [i for i, labels in enumerate(holds) if not labels]
         out: dict[int, set[int]] = {}
         for label in range(len(self.data.names)):
-            mine = [i for i, labels in enumerate(holds) if label in labels]
-            order = np.random.default_rng(label)
-            limit = self.args.queries or 2 * len(mine)
-            clean = order.permutation(good)[: min(len(mine), limit // 2)].tolist()
-            for i in order.permutation(mine)[: limit - len(clean)].tolist() + clean:
-                out.setdefault(int(i), set()).add(label)
+            for i in chain(*queries(holds, label, self.args.queries)):
+                out.setdefault(i, set()).add(label)
         return out
 
     def run(self) -> list[Head]:
@@ -288,7 +290,7 @@ def table(rows: list[dict]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "sources", nargs="*", help="filters, imagenet, random[:NAME], FILE.safetensors, FILE.py:FUNCTION; A+B"
+        "sources", nargs="*", help="filters, imagenet, kizu-s, random[:NAME], FILE.safetensors, FILE.py:FUNCTION; A+B"
     )
     parser.add_argument("--module", nargs="+", default=[], help="more sources, FILE.py:FUNCTION")
     parser.add_argument("--data", type=Path, default=DATA)
@@ -298,12 +300,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="two seeds, 40 query pictures a class")
     parser.add_argument("--queries", type=int, help="at most so many query pictures a class, good ones included")
-    parser.add_argument("--side", type=int, default=512, help="longest side that is looked at, in pixels")
+    parser.add_argument("--side", type=int, default=SIDE, help="longest side that is looked at, in pixels")
     parser.add_argument("--enlarge", action=argparse.BooleanOptionalAction, default=True, help="smaller pictures, too")
-    parser.add_argument("--grid", type=int, default=8, choices=[4, 8, 16], help="pixels a cell")
-    parser.add_argument("--strides", nargs="+", type=int, default=[4, 8, 16, 32], help="maps of networks that are used")
+    parser.add_argument("--grid", type=int, default=GRID, choices=[4, 8, 16], help="pixels a cell")
+    parser.add_argument("--strides", nargs="+", type=int, default=list(STRIDES), help="maps of networks that are used")
     parser.add_argument("--norm", default="none", choices=list(NORMS), help="of the maps of networks")
-    parser.add_argument("--decay", type=float, default=1e-2, help="of the logistic head")
+    parser.add_argument("--decay", type=float, default=DECAY, help="of the logistic head")
     parser.add_argument(
         "--heads", default="mean", choices=["joint", "mean"],
         help="of sums of sources: one head, or the mean log odds of it and of one head a source",

@@ -35,6 +35,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from common_members import MEMBERS
 from common_sets import halves
 
 from kizu.core.dataset import Dataset
@@ -48,7 +49,6 @@ from kizu.fewshot.features import describe
 from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.inspector import FewShotInspector
 from kizu.fewshot.members import Members
-from kizu.fewshot.mix import CANDIDATES, Mix
 from kizu.fewshot.network import VERSION, identity, look
 from kizu.fewshot.options import compose_support
 from kizu.fewshot.refine import NONE, refiner_from
@@ -64,18 +64,6 @@ FIGURES = {
     "image AUROC": ("image", "image AUROC"),
     "false alarms": ("image", "false-alarm rate"),
     "escapes": ("image", "escape rate"),
-}
-
-
-_BLURS = (0.0, 1.0, 2.0)
-_FILTERS = ((1 / 3, 1 / 3, 1 / 3, 0.0, 0.0), (0.0, 0.5, 0.5, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0, 0.0))
-_HEADS = ((1 / 4, 1 / 4, 1 / 4, 1 / 4, 0.0), *_FILTERS, (0.0, 0.0, 0.0, 1.0, 0.0))
-MEMBERS = {
-    "all": CANDIDATES,
-    "filters": [Mix(weights, blur) for blur in _BLURS for weights in _FILTERS],
-    "heads": [Mix(weights, blur) for blur in _BLURS for weights in _HEADS],
-    "net": [Mix((0.0, 0.0, 0.0, 1.0, 0.0), blur) for blur in _BLURS],
-    "matching": [Mix((0.0, 0.0, 0.0, 0.0, 1.0), blur) for blur in _BLURS],
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kizu.core.instances import Instances
+from kizu.evaluation.boundary import COUNTS, outline_counts
 from kizu.evaluation.histogram import to_bins
 from kizu.evaluation.pairs import Pair
 
@@ -41,6 +42,16 @@ class Pixels:
             hit = 0 if truth is None or predicted is None else _count(truth & predicted)
             out[k] = hit, right[1] - hit, right[0] - hit, 0
             out[k, 3] = self.size - _count(self.ignored[k]) - out[k].sum()
+        return out
+
+    def outlines(self) -> np.ndarray:
+        """Pixels of the outlines of each layer, int64 (classes + 1, 4); see :func:`outline_counts`."""
+        out = np.zeros((len(self.truth), COUNTS), np.int64)
+        layers = list(zip(self.predicted, self.truth, self.ignored, strict=True))
+        for k, layer in enumerate(layers):
+            # Where one class is all there is, its layers are those of any defect, too.
+            same = [j for j in range(k) if all(a is b for a, b in zip(layers[j], layer, strict=True))]
+            out[k] = out[same[0]] if same else outline_counts(*layer)
         return out
 
 

@@ -1,24 +1,28 @@
-"""Few-shot segmentation figures: pooled IoU, mIoU, FB-IoU, precision and recall at the threshold in force.
+"""Few-shot segmentation figures: pooled IoU, mIoU, FB-IoU, boundary F, precision and recall at the threshold in force.
 
 Pooled: pixels are counted over all images, clean ones included, so that a false alarm on a good part costs IoU.
 Published few-shot tables pool over the images of the class alone (there is no clean query in them); ``IoU on defective
 images`` is that figure. ``FB-IoU`` is the usual one of few-shot segmentation: the mean of the IoU of all foreground
-classes merged and of the IoU of the background.
+classes merged and of the IoU of the background. ``boundary F`` looks at the outlines alone, pooled like the pixels; see
+:mod:`kizu.evaluation.boundary`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from kizu.evaluation.boundary import COUNTS, boundary_f
 from kizu.evaluation.intervals import Bootstrap
 from kizu.evaluation.pairs import Pair
 from kizu.evaluation.pixels import Pixels
 from kizu.evaluation.result import Figure
 
 GROUP = "segmentation"
-PER_CLASS = ("IoU", "IoU on defective images", "IoU per image", "precision", "recall")
-_COLUMNS, _HELD = 9, 8  # what an image adds a layer (see _statistic); the column that tells whether it holds the class
-OVERALL = ("mIoU", "mIoU on defective images", "FB-IoU")
+PER_CLASS = ("IoU", "boundary F", "IoU on defective images", "IoU per image", "precision", "recall")
+# What an image adds a layer (see _statistic): columns about areas, the last whether it holds the class; about outlines.
+_AREAS = 9
+_COLUMNS, _HELD = _AREAS + COUNTS, _AREAS - 1
+OVERALL = ("mIoU", "mean boundary F", "mIoU on defective images", "FB-IoU")
 
 
 class Segmentation:
@@ -45,7 +49,7 @@ class Segmentation:
         every = hit + false + missed
         iou = np.divide(hit, every, out=np.zeros_like(hit), where=every > 0)
         own = counts[:, :3] * held[:, None]
-        adds = np.concatenate([counts, own, (iou * held)[:, None], held[:, None]], axis=1)
+        adds = np.concatenate([counts, own, (iou * held)[:, None], held[:, None], pixels.outlines()], axis=1)
         self._images[pair.index] = (pair.group, adds)
         return float(iou[-1]) if every[-1] else None
 
@@ -74,13 +78,14 @@ class Segmentation:
             return Figure(GROUP, title, name, float(value), low=low, high=high)
         if title == "precision":
             return Figure(GROUP, title, name, why="nothing was predicted" + (" of this class" if name else ""))
-        why = "no truth of this class in these images" if name else "no truth of these classes in these images"
-        return Figure(GROUP, title, name, why=why)
+        which = f"of {'this class' if name else 'these classes'} in these images"
+        what = {"boundary F": "outline", "mean boundary F": "true outline"}.get(title, "truth")
+        return Figure(GROUP, title, name, why=f"no {what} {which}")
 
 
 def _statistic(sums: np.ndarray) -> np.ndarray:
-    """Sums (r, classes + 1, 9) to figures (r, K): PER_CLASS of each layer, then OVERALL; NaN where undefined."""
-    hit, false, missed, rest, own_hit, own_false, own_missed, image_iou, images = np.moveaxis(sums, 2, 0)
+    """Sums (r, classes + 1, 13) to figures (r, K): PER_CLASS of each layer, then OVERALL; NaN where undefined."""
+    hit, false, missed, rest, own_hit, own_false, own_missed, image_iou, images = np.moveaxis(sums[..., :_AREAS], 2, 0)
 
     def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
         return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
@@ -88,10 +93,12 @@ def _statistic(sums: np.ndarray) -> np.ndarray:
     held = hit + missed > 0
     iou = np.where(held, ratio(hit, hit + false + missed), np.nan)
     own = ratio(own_hit, own_hit + own_false + own_missed)
-    figures = [iou, own, ratio(image_iou, images), ratio(hit, hit + false), ratio(hit, hit + missed)]
+    edges = boundary_f(sums[..., _AREAS:])
+    figures = [iou, edges, own, ratio(image_iou, images), ratio(hit, hit + false), ratio(hit, hit + missed)]
     layers = np.stack(figures, axis=2).reshape(len(sums), -1)
     background = ratio(rest[:, -1], rest[:, -1] + false[:, -1] + missed[:, -1])
-    overall = [_mean(iou[:, :-1]), _mean(own[:, :-1]), (iou[:, -1] + background) / 2]
+    fits = _mean(np.where(sums[..., -1] > 0, edges, np.nan)[:, :-1])
+    overall = [_mean(iou[:, :-1]), fits, _mean(own[:, :-1]), (iou[:, -1] + background) / 2]
     return np.concatenate([layers, np.stack(overall, axis=1)], axis=1)
 
 

@@ -20,9 +20,10 @@ _BLOCKS = [
         "segmentation",
         [
             ("IoU", "IoU"),
+            ("boundary F", "boundary F"),
             ("precision", "precision"),
             ("recall", "recall"),
-            ("IoU, defective", "IoU on defective images"),
+            ("defect IoU", "IoU on defective images"),
         ],
     ),
     ("Score map, %", "pixel", [(name, name) for name in ("pixel AP", "pixel AUROC", "AUPRO")]),
@@ -33,7 +34,7 @@ _BLOCKS = [
     ),
     *((f"{kind} AP, %", f"{kind} AP", [(name, name) for name in _AP]) for kind in ("box", "mask")),
 ]
-_MEANS = {"IoU": "mIoU", "IoU on defective images": "mIoU on defective images"}
+_MEANS = {"IoU": "mIoU", "boundary F": "mean boundary F", "IoU on defective images": "mIoU on defective images"}
 
 
 def percent(figure: Figure, interval: bool = True) -> str:
@@ -91,7 +92,7 @@ def _block(title: str, group: str, columns, names: tuple[str, ...], known: dict,
                 key = (group, figure_name, name)
             figure = known.get(key)
             # Four intervals do not fit beside each other on 80 columns; the files hold them all.
-            plain = figure_name in ("precision", "recall", "IoU on defective images")
+            plain = figure_name in ("boundary F", "precision", "recall", "IoU on defective images")
             cells.append("" if figure is None else percent(figure, interval=not plain))
             if figure is not None and figure.value is None:
                 missing.setdefault(figure.why, []).append(f"{figure.group} {figure.name} of {label}")
