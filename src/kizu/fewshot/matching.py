@@ -101,6 +101,16 @@ class Matching:
             weights: float (N,), positive, of mean 1; of the logistic regression.
             seed: draws the cells that are kept where there are many.
         """
+        from threadpoolctl import threadpool_limits
+
+        # On matrices so small, threads of the linear algebra library wait for each other far longer than they work.
+        with threadpool_limits(1, user_api="blas"):
+            return cls._fit(rows, seen, labels, weights, classes, seed)
+
+    @classmethod
+    def _fit(
+        cls, rows: np.ndarray, seen: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, seed: int
+    ) -> Matching:
         random = generator(seed, Stream.SCORER, 3)
         kept = []
         for k in range(classes + 1):
