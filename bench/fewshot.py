@@ -256,7 +256,8 @@ def main() -> None:
             old = {"augment": NONE, "adapt": None, "refine": NONE}
             kept = [r for r in now["records"] if tuple((old | r)[n] for n in key) not in again]
             result = now | {"records": kept + records, "setting": setting, "features": VERSION, "network": identity()}
-            write(args.out, result | {"command": f"uv run python bench/fewshot.py {shlex.join(sys.argv[1:])}".strip()})
+            result["command"] = f"uv run python bench/fewshot.py {shlex.join(sys.argv[1:])}".strip()
+            write(args.out, result)
     write(args.out, result)
     print(table(result["records"]))
     if "speed" in result:
