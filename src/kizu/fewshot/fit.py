@@ -28,7 +28,7 @@ from kizu.fewshot.thresholds import NEVER, choose_rules, pairs_of
 from kizu.inspection.calibrate import Expected, class_share
 
 _TREES = 20
-_NOTHING = 4  # good pictures of each fold that mixtures are chosen on, too
+_NOTHING = 2  # good pictures of each fold that mixtures are chosen on, too
 
 
 @dataclass
