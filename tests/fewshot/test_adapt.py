@@ -93,14 +93,19 @@ def test_a_class_on_one_picture_is_learned_and_judged_half_by_half(watched):
 
 @pytest.fixture(scope="module")
 def fitted():
-    """A support, its decoders after a few steps, and the inspector."""
-    support = discs([(20, 20)], [(40, 30), (15, 60)])
-    done = adapt(support, None, steps=6)
-    return support, done, fit_fewshot(support, adapted=done)[0]
+    """A support, its decoders after a few steps, the inspector, and the last network as it was before its export."""
+    from kizu.fewshot.nets import adapt_task
+
+    support, modules, real = discs([(20, 20)], [(40, 30), (15, 60)]), [], adapt_task.export_dense
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapt_task, "export_dense", lambda module: modules.append(module) or real(module))
+        done = adapt(support, None, steps=3)
+    (module,) = modules
+    return support, done, fit_fewshot(support, adapted=done)[0], module
 
 
 def test_an_inspector_with_a_decoder(fitted, tmp_path):
-    _, done, inspector = fitted
+    _, done, inspector, _ = fitted
     assert done.steps >= 1
     assert "fine-tuned" in inspector.card.architecture
     assert all(len(mix.weights) == MEMBERS + 1 for mix in inspector.mixes)
@@ -123,13 +128,11 @@ def test_the_exported_network_says_what_it_says_in_torch(fitted):
     """Judges stay in torch, the last is exported: thresholds of the ones hold for the other only if both are alike."""
     from kizu.detector.nets.engine import TorchSession
     from kizu.fewshot.decoder import Decoder
-    from kizu.models.nets.export import export_dense
 
-    judge = fitted[1].judges[0]
-    assert isinstance(judge.session, TorchSession)
+    _, done, _, module = fitted
+    assert isinstance(done.judges[0].session, TorchSession)
     image = surface(6, [(30, 30)], size=(70, 90)).image
-    exported = Decoder.of(export_dense(judge.session.module))
-    assert np.abs(exported.odds(image) - judge.odds(image)).max() < 0.02
+    assert np.abs(done.final.odds(image) - Decoder(TorchSession(module)).odds(image)).max() < 0.02
 
 
 def test_the_decoder_has_a_say_where_it_is_better():

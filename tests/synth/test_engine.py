@@ -146,7 +146,9 @@ def test_a_worker_that_dies_is_an_error_and_no_hang(whole, tmp_path, moment, how
 
 # A run whose workers hang at picture 30, so that it can be caught in the middle; it tells when three shards are there.
 CHILD = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background it may be ignored
 sys.path.insert(0, sys.argv[1])
 from engine_source import Discs
 from kizu.synth.engine import write
