@@ -18,6 +18,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from kizu.core.jit import jit
 from kizu.inspection.tiling import Tile, plan
 
 VERSION = "filter-bank/1"  # to be counted up with every change of the numbers: a model fits one version only
@@ -108,7 +109,7 @@ def filter_bank(image: np.ndarray, edges: np.ndarray) -> np.ndarray:
         edges: of the whole image, see :func:`entropy_edges`.
 
     Returns:
-        float32 (h, w, C) with h = ceil(H / 2), w = ceil(W / 2); the channels of :func:`channels`.
+        float32 (C, h, w) with h = ceil(H / 2), w = ceil(W / 2); the channels of :func:`channels`.
     """
     height, width = image.shape[:2]
     cells = (slice(-(-height // STRIDE)), slice(-(-width // STRIDE)))
@@ -147,25 +148,33 @@ def filter_bank(image: np.ndarray, edges: np.ndarray) -> np.ndarray:
     for opponent in (red_green, blue_yellow):
         small = fit(opponent)
         out += [_blur(small, 1.0), _blur(small, 4.0)]
-    return np.stack([values[cells] for values in out], axis=-1)
+    return np.stack([values[cells] for values in out])
 
 
 def _statistics(banks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Median and spread (1.48 MAD) of each channel over an image."""
-    rows = np.concatenate(
-        [bank.reshape(-1, bank.shape[-1])[:: max(1, bank.shape[0] * bank.shape[1] // 8192)] for bank in banks]
-    )
-    median = np.median(rows, axis=0)
-    return median, 1.4826 * np.median(np.abs(rows - median), axis=0) + 1e-4
+    """Median and spread (1.48 MAD) of each channel over an image, float32 (C,)."""
+    some = [bank.reshape(len(bank), -1)[:, :: max(1, bank.shape[1] * bank.shape[2] // 8192)] for bank in banks]
+    rows = np.concatenate(some, axis=1)
+    median = np.median(rows, axis=1)
+    return median, 1.4826 * np.median(np.abs(rows - median[:, None]), axis=1) + np.float32(1e-4)
 
 
-def _describe(bank: np.ndarray, median: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    channels = bank.shape[-1]
-    out = np.empty((*bank.shape[:2], 2 * channels), np.float32)
-    out[..., :channels] = bank
-    own = (bank - median) / spread
-    out[..., channels:] = own / (1 + np.abs(own) * _SOFT)
-    return out
+@jit
+def _describe(bank, median, spread, out):  # pragma: no cover (compiled)
+    """Channels of ``bank`` (C, h, w) as they are, and as bent deviations: out float32 (h, w, 2 C)."""
+    count, height, width = bank.shape
+    soft = np.float32(_SOFT)
+    block = 32  # cells, whose channels stay near at hand while they change places
+    for y in range(height):
+        for first in range(0, width, block):
+            last = min(first + block, width)
+            for c in range(count):
+                middle, scale = median[c], np.float32(1) / spread[c]
+                for x in range(first, last):
+                    value = bank[c, y, x]
+                    own = (value - middle) * scale
+                    out[y, x, c] = value
+                    out[y, x, count + c] = own / (np.float32(1) + abs(own) * soft)
 
 
 def describe(image: np.ndarray) -> Iterator[tuple[Tile, np.ndarray]]:
@@ -185,7 +194,10 @@ def describe(image: np.ndarray) -> Iterator[tuple[Tile, np.ndarray]]:
     edges = entropy_edges(image)
     some = tiles[:: -(-len(tiles) // _HELD)]  # of a very large image a few tiles stand for the whole
     banks = {id(tile): filter_bank(image[tile.pixels], edges) for tile in some}
-    median, spread = _statistics([tile.core(banks[id(tile)]) for tile in some])
+    median, spread = _statistics([banks[id(tile)][:, *tile.inner] for tile in some])
     for tile in tiles:
         bank = banks.pop(id(tile), None)
-        yield tile, _describe(filter_bank(image[tile.pixels], edges) if bank is None else bank, median, spread)
+        bank = filter_bank(image[tile.pixels], edges) if bank is None else bank
+        out = np.empty((*bank.shape[1:], 2 * len(bank)), np.float32)
+        _describe(bank, median, spread, out)
+        yield tile, out

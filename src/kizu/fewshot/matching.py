@@ -9,11 +9,11 @@ network sees and what the filter bank says are matched apart, and added.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy.linalg import cholesky, eigh, solve_triangular
 
 from kizu.core.errors import KizuError
 from kizu.core.jit import jit
@@ -28,7 +28,8 @@ _CLIP = 8.0  # standard deviations
 _SCALE = 8.0  # of a difference of cosines, so that a match weighs about as log odds do
 _C = 0.003  # inverse strength of the penalty of the logistic regression,
 _FITTED = 12_000  # and cells that it is fitted to
-_ROWS = 2048  # at a time
+_ROWS = 1024  # at a time
+_THINNED = 8
 
 
 @jit
@@ -147,34 +148,61 @@ class Matching:
         """Number of classes C."""
         return len(self.arrays[f"match.{PARTS[0]}.ends"]) - 1
 
+    def projected(self, part: str, values: np.ndarray, first: int = 0) -> np.ndarray:
+        """Whitened cells float32 (N, D), not yet of unit length.
+
+        Args:
+            part: one of :data:`PARTS`.
+            values: float32 (N, F) of its features, or of some of them: the sum over all of these is what counts.
+            first: place of the first of ``values`` among the features.
+        """
+        own = slice(first, first + values.shape[1])
+        mean, scale, axes = (self.arrays[f"match.{part}.{name}"][own] for name in ("mean", "scale", "axes"))
+        return _standard(values, mean, scale) @ axes
+
     def score(self, rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """As :meth:`score_projected`; ``rows`` and ``seen`` as in :meth:`fit`."""
+        return self.score_projected(self.projected("filters", rows), self.projected("network", seen))
+
+    def score_projected(self, *cells: np.ndarray, thinned: bool = False) -> np.ndarray:
         """Log odds of the logistic regression, and how much more a cell is like a class than like the ground.
 
         Args:
-            rows, seen: of N cells, as in :meth:`fit`.
+            cells: of each of :data:`PARTS`, of :meth:`projected`.
+            thinned: compare with every eighth cell of each bank only.
 
         Returns:
             float32 (N, 2, C); the second about as log odds.
         """
-        from threadpoolctl import threadpool_limits
+        count = len(cells[0])
+        out = np.empty((count, 2, self.classes), np.float32)
+        for i in range(0, count, _ROWS):
+            out[i : i + _ROWS] = self._score(*(part[i : i + _ROWS] for part in cells), thinned=thinned)
+        return out
 
-        places = [slice(i, i + _ROWS) for i in range(0, len(rows), _ROWS)]
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            return np.concatenate(list(pool.map(lambda place: self._score(rows[place], seen[place]), places)))
-
-    def _score(self, *cells: np.ndarray) -> np.ndarray:
+    def _score(self, *cells: np.ndarray, thinned: bool) -> np.ndarray:
         like = np.zeros((len(cells[0]), self.classes), np.float32)
         units = []
         for part, values in zip(PARTS, cells, strict=True):
-            mean, scale, axes, bank, ends = (self.arrays[f"match.{part}.{name}"] for name in _NAMES)
+            bank, ends = self._thin[part] if thinned else (self.arrays[f"match.{part}.{n}"] for n in ("bank", "ends"))
             near = np.empty((len(values), len(ends)), np.float32)
-            units.append(_unit(_standard(values, mean, scale) @ axes))
+            units.append(_unit(values))
             _nearest(units[-1] @ bank.T, ends, near)
             like += _SCALE * (near[:, 1:] - near[:, :1])
         odds = np.concatenate(units, axis=1) @ self.arrays["match.weight"] + self.arrays["match.bias"]
         share = np.exp(odds - odds.max(1, keepdims=True))
         share /= share.sum(1, keepdims=True)
         return np.stack([limited(share)[:, 1:], like], axis=1)
+
+    @cached_property
+    def _thin(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Of each part every eighth cell of its bank, and where each class ends among these."""
+        out = {}
+        for part in PARTS:
+            bank, ends = (self.arrays[f"match.{part}.{name}"] for name in ("bank", "ends"))
+            places = [np.arange(a, b, _THINNED) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+            out[part] = bank[np.concatenate(places)], np.cumsum([len(own) for own in places]).astype(np.int32)
+        return out
 
 
 _NAMES = ("mean", "scale", "axes", "bank", "ends")
@@ -189,7 +217,7 @@ def _unit(cells: np.ndarray) -> np.ndarray:
 
 
 def _axes(ground: np.ndarray, kept: list[np.ndarray]) -> np.ndarray:
-    """Standardised features to whitened cells (F, D): the ground's covariance, shrunk, to the power of -1/2.
+    """Standardised features to whitened cells (F, D), by the Cholesky factor of the ground's covariance, shrunk.
 
     Where there are more than :data:`_AXES` of them, they are turned to those of the largest energy, the ground and all
     classes counting the same.
@@ -197,10 +225,12 @@ def _axes(ground: np.ndarray, kept: list[np.ndarray]) -> np.ndarray:
     spread = (ground.T @ ground).astype(np.float64) / len(ground)
     spread *= 1 - _SHRINKAGE
     spread[np.diag_indices_from(spread)] += _SHRINKAGE / (1 - _SHRINKAGE) * np.trace(spread) / len(spread)
-    values, vectors = np.linalg.eigh(spread)
-    whitening = ((vectors / np.sqrt(np.maximum(values, 1e-12))) @ vectors.T).astype(np.float32)
+    # Of the matrices A with A A' = S^-1, which give the same cosines, the one that costs least.
+    factor = cholesky(spread, lower=True)
+    whitening = solve_triangular(factor, np.eye(len(factor)), lower=True).T.astype(np.float32)
     if len(whitening) <= _AXES:
         return whitening
     units = [_unit(cells @ whitening) for cells in kept if len(cells)]
     energy = sum((unit.T @ unit).astype(np.float64) / len(unit) for unit in units)
-    return whitening @ np.linalg.eigh(energy)[1][:, -_AXES:].astype(np.float32)
+    strongest = [len(energy) - _AXES, len(energy) - 1]
+    return whitening @ eigh(energy, subset_by_index=strongest)[1].astype(np.float32)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import repeat
 
 import cv2
 import numpy as np
 
 from kizu.core.errors import KizuError
+from kizu.fewshot.blocks import suspects, to_grid
 from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import STRIDE, describe
 from kizu.fewshot.matching import Matching
 from kizu.fewshot.mix import MEMBERS
-from kizu.fewshot.network import at, look
+from kizu.fewshot.network import look
 from kizu.fewshot.scorer import Scorer
 from kizu.inspection.tiling import Tile
+from kizu.models.session import STRIDES
 
 FILTERS, WHITENED = [0, 1, 2], [3, 4]  # places of the members
 _FINE = 640 * 640  # pixels; on larger pictures every eighth pixel is matched, on smaller ones every fourth
@@ -66,7 +67,7 @@ class Members:
 
         Args:
             image: uint8 (H, W, 3) RGB.
-            asked: the members that matter, None = all; others may say 0 instead, which saves their time.
+            asked: the members that matter, None = all; others may say anything, which saves their time.
 
         Returns:
             float32 (M, C, h, w).
@@ -82,31 +83,71 @@ class Members:
     def _fitted(self, image: np.ndarray, asked: Collection[int]) -> np.ndarray:
         """The maps of all members but the decoder."""
         height, width = image.shape[:2]
-        classes = self.scorer.classes
-        cells = np.zeros((MEMBERS, classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
-        filters, whitened = (any(m in asked for m in group) for group in (FILTERS, WHITENED))
-        if not filters and not whitened:
-            return cells
+        out = np.zeros((MEMBERS, self.scorer.classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
+        if not any(m in asked for m in range(MEMBERS)):
+            return out
         step = 2 if height * width <= _FINE else 4
-        views = look(image) if whitened else repeat((None, None))
-        for (tile, features), (_, maps) in zip(describe(image), views, strict=whitened):
-            if filters:
-                core = tile.core(features)
-                odds = self.scorer.score(core.reshape(-1, core.shape[-1])).transpose(1, 2, 0)
-                cells[(FILTERS, slice(None), *tile.cells)] = odds.reshape(-1, classes, *core.shape[:2])
-            if whitened:
-                cells[(WHITENED, slice(None), *tile.cells)] = self._matched(tile, features, maps, step)
-        return cells
+        for (tile, features), (_, maps) in zip(describe(image), look(image), strict=True):
+            out[(slice(None), slice(None), *tile.cells)] = self._tile(tile, features, maps, asked, step)
+        return out
 
-    def _matched(self, tile: Tile, features: np.ndarray, maps: list[np.ndarray], step: int) -> np.ndarray:
-        """The maps float32 (2, C, h, w) of a tile's own cells by whitened blocks of ``step`` x ``step`` cells."""
-        height, width, count = features.shape
-        whole = np.pad(features, ((0, -height % step), (0, -width % step), (0, 0)), mode="edge")
-        shape = whole.shape[0] // step, whole.shape[1] // step
-        rows = whole.reshape(shape[0], step, shape[1], step, count).mean((1, 3)).reshape(-1, count)
-        middle = (step - 1) / 2  # of a block, in cells
-        y, x = (step * np.indices(shape).reshape(2, -1)) + middle
-        odds = self.matching.score(rows, at(maps, y, x)).transpose(1, 2, 0).reshape(-1, *shape)
-        fine = [cv2.resize(layer, whole.shape[1::-1], interpolation=cv2.INTER_LINEAR) for layer in odds]
-        core = np.stack([tile.core(layer) for layer in fine])
-        return core.reshape(2, -1, *core.shape[1:])
+    def _tile(
+        self, tile: Tile, features: np.ndarray, maps: list[np.ndarray], asked: Collection[int], step: int
+    ) -> np.ndarray:
+        """The maps float32 (M, C, h, w) of a tile's own cells.
+
+        Blocks of ``step`` x ``step`` cells are matched, and four of them together looked at first, see
+        :mod:`kizu.fewshot.blocks`.
+        """
+        block = 2 * step
+        # A block beyond the tile's own cells, so that nothing is interpolated from its own side alone.
+        first = [max(part.start - block, 0) for part in tile.inner]
+        last = [min(part.stop + block, length) for part, length in zip(tile.inner, features.shape, strict=False)]
+        here = features[first[0] : last[0], first[1] : last[1]]
+        whole = _padded(here, step)
+        grid = whole.shape[0] // step, whole.shape[1] // step
+        means = cv2.resize(whole, grid[::-1], interpolation=cv2.INTER_AREA)
+        filters = self.matching.projected("filters", _flat(means)).reshape(*grid, -1)
+        network = self._seen(maps, step, [place // step for place in first], grid)
+        means, filters, network = (_padded(values, 2) for values in (means, filters, network))
+        coarse, fine = (means.shape[0] // 2, means.shape[1] // 2), means.shape[:2]
+        halved = [_flat(cv2.resize(v, coarse[::-1], interpolation=cv2.INTER_AREA)) for v in (means, filters, network)]
+        odds = [self.scorer.score(halved[0]), self.matching.score_projected(*halved[1:], thinned=True)]
+        layers = [own.reshape(*coarse, -1) for own in odds]
+        chosen = suspects(np.concatenate(odds, axis=1).mean(1).max(1).reshape(coarse))
+
+        by_filters = to_grid(layers[0], block, 1, whole.shape[:2])
+        if any(m in asked for m in FILTERS):
+            again = np.repeat(np.repeat(chosen, block, 0), block, 1)[: whole.shape[0], : whole.shape[1]]
+            rows = self.scorer.score(whole[again], asked)
+            by_filters[again] = rows.reshape(len(rows), -1)
+        whitened = to_grid(layers[1], block, step, fine)
+        if any(m in asked for m in WHITENED):
+            again = np.repeat(np.repeat(chosen, 2, 0), 2, 1)
+            rows = self.matching.score_projected(filters[again], network[again])
+            whitened[again] = rows.reshape(len(rows), -1)
+        out = np.concatenate([by_filters, to_grid(whitened, step, 1, whole.shape[:2])], axis=2)
+        inner = [slice(p.start - start, p.stop - start) for p, start in zip(tile.inner, first, strict=True)]
+        own = out[inner[0], inner[1]]
+        return own.reshape(*own.shape[:2], MEMBERS, -1).transpose(2, 3, 0, 1)
+
+    def _seen(self, maps: list[np.ndarray], step: int, first: list[int], shape: tuple[int, int]) -> np.ndarray:
+        """What the network sees of blocks of ``step`` cells from block ``first`` on, projected: float32 (\\*shape, D)."""
+        wanted = first[0] + shape[0], first[1] + shape[1]
+        out, channel = 0, 0
+        for values, stride in zip(maps, STRIDES, strict=True):
+            flat = values.reshape(len(values), -1).T
+            own = self.matching.projected("network", flat, channel).reshape(*values.shape[1:], -1)
+            out = out + to_grid(own, stride, step * STRIDE, wanted)[first[0] :, first[1] :]
+            channel += len(values)
+        return out
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(-1, values.shape[-1])
+
+
+def _padded(values: np.ndarray, multiple: int) -> np.ndarray:
+    """A map (h, w, C) with its last row and column repeated up to a multiple."""
+    odd = [-length % multiple for length in values.shape[:2]]
+    return np.pad(values, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge") if any(odd) else values
