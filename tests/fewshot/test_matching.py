@@ -13,7 +13,7 @@ from kizu.fewshot.features import describe
 from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.matching import Matching, _nearest
 from kizu.fewshot.mix import MEMBERS
-from kizu.fewshot.network import at, look
+from kizu.fewshot.network import at, shipped
 from kizu.inspection import tiling
 
 
@@ -150,7 +150,7 @@ def test_maps_are_those_of_blocks(members, monkeypatch, step):
     """Blocks of cells by SciPy's interpolation; every fourth or every eighth pixel."""
     monkeypatch.setattr("kizu.fewshot.members._FINE", 10**9 if step == 2 else 0)
     image = surface(5, [(30, 30)], size=(61, 83)).image
-    ((_, features),), ((_, maps),) = describe(image), look(image)
+    ((_, features),), ((_, maps),) = describe(image), shipped().look(image)
     height, width = features.shape[:2]
     blocks = np.mgrid[: -(-height // step), : -(-width // step)] * step
     rows = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 
 import cv2
@@ -14,7 +14,7 @@ from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import STRIDE, describe
 from kizu.fewshot.matching import Matching
 from kizu.fewshot.mix import MEMBERS
-from kizu.fewshot.network import at, look
+from kizu.fewshot.network import Network, at, shipped
 from kizu.fewshot.scorer import Scorer
 from kizu.inspection.tiling import Tile
 
@@ -24,17 +24,21 @@ _FINE = 640 * 640  # pixels; on larger pictures every eighth pixel is matched, o
 
 @dataclass(frozen=True)
 class Members:
-    """What was fitted to labelled cells: a scorer of three members, two on whitened cells, and maybe a decoder."""
+    """What was fitted to labelled cells: a scorer of three members, two on whitened cells of filters and a network, and
+    maybe a decoder."""
 
     scorer: Scorer
     matching: Matching
     decoder: Decoder | None = None
+    network: Network = field(default_factory=shipped)
 
     def __post_init__(self):
-        """Raises KizuError where the two are not of the same features and classes."""
+        """Raises KizuError where they are not of the same features and classes."""
         classes = {part.classes for part in (self.scorer, self.matching, self.decoder) if part}
-        if self.scorer.channels != self.matching.channels[0] or len(classes) > 1:
-            raise KizuError("its scorer, its matching and its decoder are of different features or classes")
+        if (self.scorer.channels, self.network.width) != self.matching.channels or len(classes) > 1:
+            raise KizuError(
+                "its scorer, its matching, its network and its decoder are of different features or classes"
+            )
 
     @classmethod
     def fit(
@@ -46,15 +50,21 @@ class Members:
         classes: int,
         trees: int,
         seed: int,
+        network: Network | None = None,
     ) -> Members:
-        """Fit to labelled cells; arguments as those of :class:`Scorer` and :class:`Matching`."""
+        """Fit to labelled cells; arguments as those of :class:`Scorer` and :class:`Matching`.
+
+        Args:
+            network: what ``seen`` is of; None = the shipped one.
+        """
         scorer = Scorer.fit(rows, labels, weights, classes, trees, seed)
-        return cls(scorer, Matching.fit(rows, seen, labels, weights, classes, seed))
+        return cls(scorer, Matching.fit(rows, seen, labels, weights, classes, seed), network=network or shipped())
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name, for the model file."""
-        return self.scorer.arrays | self.matching.arrays | (self.decoder.arrays if self.decoder else {})
+        parts = self.scorer.arrays | self.matching.arrays | (self.decoder.arrays if self.decoder else {})
+        return parts | self.network.state()[0]
 
     @property
     def count(self) -> int:
@@ -88,7 +98,7 @@ class Members:
         if not filters and not whitened:
             return cells
         step = 2 if height * width <= _FINE else 4
-        views = look(image) if whitened else repeat((None, None))
+        views = self.network.look(image) if whitened else repeat((None, None))
         for (tile, features), (_, maps) in zip(describe(image), views, strict=whitened):
             if filters:
                 core = tile.core(features)
@@ -106,7 +116,7 @@ class Members:
         rows = whole.reshape(shape[0], step, shape[1], step, count).mean((1, 3)).reshape(-1, count)
         middle = (step - 1) / 2  # of a block, in cells
         y, x = (step * np.indices(shape).reshape(2, -1)) + middle
-        odds = self.matching.score(rows, at(maps, y, x)).transpose(1, 2, 0).reshape(-1, *shape)
+        odds = self.matching.score(rows, at(maps, y, x, self.network.strides)).transpose(1, 2, 0).reshape(-1, *shape)
         fine = [cv2.resize(layer, whole.shape[1::-1], interpolation=cv2.INTER_LINEAR) for layer in odds]
         core = np.stack([tile.core(layer) for layer in fine])
         return core.reshape(2, -1, *core.shape[1:])
