@@ -20,7 +20,7 @@ import numpy as np
 
 from kizu.core.errors import KizuError
 from kizu.fewshot.features import STRIDE, VERSION, channels, describe
-from kizu.fewshot.network import NAME, look
+from kizu.fewshot.network import NAME, shipped
 from kizu.models.session import STRIDES as SHIPPED_STRIDES
 
 IMAGENET = Path("../shared/weights/squeezenet1_1_imagenet.safetensors")
@@ -132,7 +132,7 @@ def _filters(image: np.ndarray) -> Maps:
 
 
 def _shipped(image: np.ndarray) -> Maps:
-    tiles = list(look(image))
+    tiles = list(shipped().look(image))
     if len(tiles) > 1:
         raise KizuError(f"{NAME} as a source takes pictures of one tile, not of {image.shape[:2]}; make --side smaller")
     return [(values, stride, (stride - 1) / 2) for values, stride in zip(tiles[0][1], SHIPPED_STRIDES, strict=True)]

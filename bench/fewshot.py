@@ -49,7 +49,7 @@ from kizu.fewshot.features import describe
 from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.inspector import FewShotInspector
 from kizu.fewshot.members import Members
-from kizu.fewshot.network import VERSION, identity, look
+from kizu.fewshot.network import VERSION, Network, shipped
 from kizu.fewshot.options import compose_support
 from kizu.fewshot.refine import NONE, refiner_from
 from kizu.fewshot.support import choose_support
@@ -135,7 +135,8 @@ def fits(
 
 def predictions(test: Dataset, rows: list[dict], title: str) -> None:
     """Fill each row with its predictions (score maps as float16 in memory); the first row's seconds stand for all."""
-    members_module.describe, members_module.look = _OneImage(describe), _OneImage(look)
+    seen, look = _OneImage(shipped().look), Network.look
+    members_module.describe, Network.look = _OneImage(describe), lambda _, image: seen(image)
     plain, Members.maps = Members.maps, one_score(Members.maps)
     samples, seconds = [[] for _ in rows], []
     with progress(title, len(test)) as step:
@@ -149,7 +150,7 @@ def predictions(test: Dataset, rows: list[dict], title: str) -> None:
                 scores = partial(np.asarray, maps.astype(np.float16), np.float32)
                 samples[k].append(sample.replace(instances=instances, score_map=scores))
             step()
-    members_module.describe, members_module.look, Members.maps = describe, look, plain
+    members_module.describe, Network.look, Members.maps = describe, look, plain
     for row, mine in zip(rows, samples, strict=True):
         row["predictions"] = Dataset(mine, row["model"].names, {"card": {"data": row["model"].card.data}})
         row["predict_s"] = statistics.median(seconds)
@@ -255,7 +256,12 @@ def main() -> None:
             again = {(name, shots, *rest) for rest in done}
             old = {"augment": NONE, "adapt": None, "refine": NONE}
             kept = [r for r in now["records"] if tuple((old | r)[n] for n in key) not in again]
-            result = now | {"records": kept + records, "setting": setting, "features": VERSION, "network": identity()}
+            result = now | {
+                "records": kept + records,
+                "setting": setting,
+                "features": VERSION,
+                "network": shipped().identity,
+            }
             result["command"] = f"uv run python bench/fewshot.py {shlex.join(sys.argv[1:])}".strip()
             write(args.out, result)
     write(args.out, result)
@@ -274,7 +280,7 @@ def earlier(path: Path, setting: dict) -> dict:
     if not path.exists():
         return {"records": []}
     result = json.loads(path.read_text())
-    mine = {"setting": setting, "features": VERSION, "network": identity()}
+    mine = {"setting": setting, "features": VERSION, "network": shipped().identity}
     if any(result.get(key, value) != value for key, value in mine.items()):
         raise SystemExit(
             f"{path} holds figures of another setting or network ({result['setting']}); name another --out"

@@ -48,7 +48,7 @@ from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.evaluation.boundary import COUNTS, boundary_f, outline_counts
 from kizu.evaluation.histogram import average_precision, tally, to_bins
-from kizu.fewshot.network import VERSION, identity
+from kizu.fewshot.network import VERSION, shipped
 from kizu.fewshot.support import Support, choose_support
 
 RESULTS = Path(__file__).parent / "results" / "rivals.json"
@@ -194,7 +194,7 @@ def measured(name: str, minutes: float | None, support: Support, seed: int, foun
 
 def version() -> str:
     """Which features the rules look with: rows of others are measured again."""
-    return f"{VERSION}, {identity()['sha256'][:12]}"
+    return f"{VERSION}, {shipped().sha256[:12]}"
 
 
 def _mean(values: list[float | None]) -> float:

@@ -8,7 +8,7 @@ from kizu.core.masks import Masks
 from kizu.fewshot import cells
 from kizu.fewshot.cells import balanced, coverage, gather, to_cells, to_pixels
 from kizu.fewshot.features import STRIDE, channels
-from kizu.fewshot.network import width
+from kizu.fewshot.network import Network, shipped
 from kizu.inspection.tiling import plan
 from kizu.models.session import STRIDES
 
@@ -46,7 +46,7 @@ def places(monkeypatch):
             yield tile, maps
 
     monkeypatch.setattr(cells, "describe", where)
-    monkeypatch.setattr(cells, "look", sight)
+    monkeypatch.setattr(Network, "look", lambda network, image: sight(image))
 
     def picked(instances, classes, size=SIZE, seed=0):
         image = np.zeros((*size, 3), np.uint8)
@@ -176,7 +176,7 @@ def test_real_features_come_in_the_same_order():
     image[10:20, 10:20] = 200
     rows, seen, labels, _ = gather(image, things((0, 10, 10, 20, 20)), 1, np.random.default_rng(0))
     assert rows.shape == (len(labels), 2 * len(channels()))
-    assert seen.shape == (len(labels), width())
+    assert seen.shape == (len(labels), shipped().width)
     values = rows[:, channels().index("grey")]
     assert values[labels == 1].min() > 0.3
     assert np.median(values[labels == 0]) < 0.01

@@ -11,11 +11,10 @@ from scipy.ndimage import map_coordinates
 from kizu.core.dataset import Dataset
 from kizu.core.errors import KizuError
 from kizu.core.inspector import Inspector
-from kizu.fewshot import members as members_module
 from kizu.fewshot import network
 from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.mix import MEMBERS, Mix
-from kizu.fewshot.network import NAME, at, identity, look, width
+from kizu.fewshot.network import NAME, Network, at, shipped
 from kizu.inspection import tiling
 from kizu.models import store
 from kizu.models.session import STRIDES
@@ -53,17 +52,17 @@ def test_cells_take_the_maps_at_their_middle(size):
 @pytest.mark.parametrize("size", [(1, 1), (2, 40), (31, 47), (70, 64)], ids=str)
 def test_maps_of_pictures_of_any_size(size):
     for image in (noise(*size), np.full((*size, 3), 255, np.uint8), np.zeros((*size, 3), np.uint8)):
-        ((tile, maps),) = look(image)
+        ((tile, maps),) = shipped().look(image)
         assert [values.shape[1:] for values in maps] == [tuple(-(-side // s) for side in size) for s in STRIDES]
-        assert sum(len(values) for values in maps) == width()
+        assert sum(len(values) for values in maps) == shipped().width
         assert all(np.isfinite(values).all() and values.dtype == np.float32 for values in maps)
         assert tile.cells == (slice(0, -(-size[0] // 2)), slice(0, -(-size[1] // 2)))
 
 
 def whole_picture(image):
     """At every cell all channels, put together from tiles."""
-    out = np.full((-(-image.shape[0] // 2), -(-image.shape[1] // 2), width()), np.nan, np.float32)
-    for tile, maps in look(image):
+    out = np.full((-(-image.shape[0] // 2), -(-image.shape[1] // 2), shipped().width), np.nan, np.float32)
+    for tile, maps in shipped().look(image):
         rows, columns = np.mgrid[tile.inner]
         out[tile.cells] = at(maps, rows.ravel(), columns.ravel()).reshape(*rows.shape, -1)
     return out
@@ -92,11 +91,11 @@ def test_the_border_of_a_picture_is_no_edge():
 
 def test_which_weights_these_are():
     path = store.weights_path(NAME)
-    assert identity() == {"name": NAME, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert shipped().identity == {"name": NAME, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 @pytest.fixture
-def shipped(tmp_path, monkeypatch):
+def own_copy(tmp_path, monkeypatch):
     """The folder of shipped weights, a copy that may be changed; it is named anew, so nothing is remembered of it."""
     for path in store.SHIPPED.glob(f"{NAME}.*"):
         shutil.copy(path, tmp_path)
@@ -132,8 +131,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("change", "message"), WRONG.values(), ids=list(WRONG))
-def test_files_of_the_network_that_are_missing_or_damaged(shipped, model, change, message):
-    change(shipped)
+def test_files_of_the_network_that_are_missing_or_damaged(own_copy, model, change, message):
+    change(own_copy)
     with pytest.raises(KizuError, match=message) as fitting:
         fit_fewshot(supported(Dataset([surface(0, [(20, 20)])], ["disc"])))
     with pytest.raises(KizuError, match=message) as loading:
@@ -141,12 +140,12 @@ def test_files_of_the_network_that_are_missing_or_damaged(shipped, model, change
     assert all("\n" not in str(error.value) for error in (fitting, loading))
 
 
-def test_a_model_fits_the_weights_that_it_was_fitted_to(shipped, model):
-    before = identity()["sha256"]
+def test_a_model_fits_the_weights_that_it_was_fitted_to(own_copy, model):
+    before = shipped().identity["sha256"]
     assert Inspector.load(model).card.classes == ["disc"], "a copy of the same weights does"
-    other(shipped)
+    other(own_copy)
     network._open.cache_clear()  # a file is opened once; a new process would see the new one
-    after = identity()["sha256"]
+    after = shipped().identity["sha256"]
     assert before != after
     message = rf"fitted to {NAME} of {before[:12]}, and this Kizu ships {NAME} of {after[:12]}; fit again"
     with pytest.raises(KizuError, match=message):
@@ -156,7 +155,8 @@ def test_a_model_fits_the_weights_that_it_was_fitted_to(shipped, model):
 def test_the_network_runs_only_where_a_mixture_asks_it(model, monkeypatch):
     inspector, image = Inspector.load(model), surface(5, [(30, 30)]).image
     looks = []
-    monkeypatch.setattr(members_module, "look", lambda picture: looks.append(1) or look(picture))
+    real = Network.look
+    monkeypatch.setattr(Network, "look", lambda own, picture: looks.append(1) or real(own, picture))
     inspector.mixes = [Mix((*[1 / MEMBERS] * MEMBERS,), 0.0)]
     asked = inspector.inspect(image)[1]
     assert len(looks) == 1

@@ -15,7 +15,7 @@ from kizu.core.masks import Masks
 from kizu.fewshot import GfdsInspector, gfds
 from kizu.fewshot.gfds import GRID, SIDE, cells_of, match, nearest, remember, smoothed, unit, vectors_of, widen
 from kizu.fewshot.gfds_fit import UNCALIBRATED, fit_gfds, steps
-from kizu.fewshot.network import NAME, look, width
+from kizu.fewshot.network import NAME, Network, shipped
 from kizu.models import store
 
 
@@ -108,9 +108,9 @@ def test_masks_are_resized_and_cut_at_30(size):
 def test_cells_take_the_map_of_their_size_as_it_is():
     """And the coarser ones interpolated, as torch does; the picture need not be square."""
     image = np.random.default_rng(0).integers(0, 256, (90, 200, 3), np.uint8)
-    ((_, maps),) = look(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR))
+    ((_, maps),) = shipped().look(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR))
     vectors = vectors_of(image)
-    assert vectors.shape == (GRID * GRID, width()) and vectors.dtype == np.float32
+    assert vectors.shape == (GRID * GRID, shipped().width) and vectors.dtype == np.float32
     expected = np.concatenate([resized(layers, (GRID, GRID), corners=False) for layers in maps])
     assert np.allclose(vectors.T.reshape(-1, GRID, GRID), expected, atol=1e-4)
 
@@ -255,7 +255,7 @@ def test_a_damaged_bank_is_refused(bank, spoil, message):
 def test_another_network_is_refused(line_fit, tmp_path, monkeypatch):
     path = tmp_path / "m.kizu"
     line_fit[0].save(path)
-    monkeypatch.setattr(gfds, "identity", lambda: {"name": NAME, "sha256": "0" * 64})
+    monkeypatch.setattr(Network, "identity", {"name": NAME, "sha256": "0" * 64})
     with pytest.raises(KizuError, match=rf"its bank was made by {NAME} of .* ships {NAME} of 000000000000 .*fit again"):
         Inspector.load(path)
     monkeypatch.undo()
@@ -317,7 +317,7 @@ def test_a_defect_of_one_pixel(size, lost):
         assert any(note.startswith("On 1 of the labelled pictures that show dot") for note in inspector.card.notes)
     else:
         inspector, _ = fit_gfds(supported(Dataset([picture], ["dot"])))
-        assert inspector.shots[0].fronts[0].shape == (1, width())
+        assert inspector.shots[0].fronts[0].shape == (1, shipped().width)
         found = inspector.inspect(picture.image)[0].masks.union()
         assert found[98:106, 98:106].any() and found.sum() < 200
 

@@ -13,7 +13,7 @@ from kizu.fewshot.features import describe
 from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.matching import Matching, _nearest
 from kizu.fewshot.mix import MEMBERS
-from kizu.fewshot.network import at, look
+from kizu.fewshot.network import at, shipped
 from kizu.inspection import tiling
 
 
@@ -152,7 +152,7 @@ def test_maps_are_those_of_blocks(members, monkeypatch, step):
     monkeypatch.setattr("kizu.fewshot.members.suspects", lambda odds: np.ones(odds.shape, bool))
     monkeypatch.setattr(module, "_CLIP", 1e9)  # which is done before maps are interpolated
     image = surface(5, [(30, 30)], size=(61, 83)).image
-    ((_, features),), ((_, maps),) = describe(image), look(image)
+    ((_, features),), ((_, maps),) = describe(image), shipped().look(image)
     height, width = features.shape[:2]
     blocks = np.mgrid[: -(-height // step), : -(-width // step)] * step
     rows = [

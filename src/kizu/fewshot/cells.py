@@ -7,7 +7,7 @@ import numpy as np
 
 from kizu.core.instances import Instances
 from kizu.fewshot.features import STRIDE, describe
-from kizu.fewshot.network import at, look
+from kizu.fewshot.network import Network, at, shipped
 
 _PER_CLASS = 1500  # cells of a class taken from an image
 _BACKGROUND = 2000
@@ -46,12 +46,19 @@ def coverage(instances: Instances, classes: int, size: tuple[int, int]) -> np.nd
 
 
 def gather(
-    image: np.ndarray, instances: Instances, classes: int, random: np.random.Generator
+    image: np.ndarray,
+    instances: Instances,
+    classes: int,
+    random: np.random.Generator,
+    network: Network | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Labelled cells of one image.
 
     A cell belongs to a class if the class covers at least half of it; where a defect is too small for that, its
     most covered cells stand for it. Cells that are covered in part otherwise, or by other classes, are left out.
+
+    Args:
+        network: None = the shipped one.
 
     Returns:
         rows float32 (N, F) of the filter bank, seen float32 (N, M) of the network, labels int64 (N,) with 0 =
@@ -74,11 +81,11 @@ def gather(
             places = random.choice(places, limit, replace=False)
         chosen.flat[places] = True
         weight.flat[places] = 1.0 / max(len(places), 1)
-    parts = []
-    for (tile, features), (_, maps) in zip(describe(image), look(image), strict=True):
+    parts, network = [], network or shipped()
+    for (tile, features), (_, maps) in zip(describe(image), network.look(image), strict=True):
         here = chosen[tile.cells]
         y, x = np.nonzero(here)
-        seen = at(maps, y + tile.inner[0].start, x + tile.inner[1].start)
+        seen = at(maps, y + tile.inner[0].start, x + tile.inner[1].start, network.strides)
         parts.append((tile.core(features)[here], seen, labels[tile.cells][here], weight[tile.cells][here]))
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 

@@ -21,7 +21,7 @@ from kizu.fewshot.holdout import Parting, changed_copy, one_half, parted, truth_
 from kizu.fewshot.inspector import FewShotInspector, asked_by, mixed
 from kizu.fewshot.members import Members
 from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix, choose_with_decoder
-from kizu.fewshot.network import NAME, identity, width
+from kizu.fewshot.network import Network, shipped
 from kizu.fewshot.refine import Refiner
 from kizu.fewshot.support import Support
 from kizu.fewshot.thresholds import NEVER, choose_rules, pairs_of
@@ -64,6 +64,7 @@ def fit_fewshot(
     composed: Sequence[Sample] = (),
     refiner: Refiner | None = None,
     adapted: Decoders | None = None,
+    network: Network | None = None,
 ) -> tuple[FewShotInspector, list[Expected]]:
     """Fit an inspector to a few labelled pictures.
 
@@ -83,6 +84,7 @@ def fit_fewshot(
             ids) of the pictures in them, so that nothing is judged by what was made of it.
         refiner: of the outlines of what fires; thresholds and expected figures are those without it.
         adapted: networks of :func:`kizu.fewshot.adapt.adapt`, as one more member.
+        network: that looks at the pictures; None = the shipped one.
 
     Raises:
         KizuError: the network's files are missing or damaged, a labelled picture cannot be read, or no labelled pixel
@@ -92,10 +94,10 @@ def fit_fewshot(
     known = set(range(classes))
     share = class_share(false_alarms, classes)
     random = generator(seed, Stream.SCORER)
-    identity()  # a network that is missing or damaged is said at once, not of the first picture
+    network = network or shipped()  # one that is missing or damaged is said at once, not of the first picture
 
     def cells_of(sample: Sample, instances: Instances, labels: int = classes) -> _Cells:
-        cells = _Cells(*gather(sample.image, instances, labels, random))
+        cells = _Cells(*gather(sample.image, instances, labels, random, network))
         step()
         return cells
 
@@ -126,7 +128,7 @@ def fit_fewshot(
         labels = np.concatenate([part.labels for part in parts])
         weights = balanced(labels, np.concatenate([part.weights for part in parts]))
         rows, seen = (np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "seen"))
-        return replace(Members.fit(rows, seen, labels, weights, classes, _TREES, seed), decoder=decoder)
+        return replace(Members.fit(rows, seen, labels, weights, classes, _TREES, seed, network), decoder=decoder)
 
     missing = [n for k, n in enumerate(support.names) if not any((c.labels == k + 1).any() for c in labelled)]
     if missing:
@@ -186,12 +188,12 @@ def fit_fewshot(
     card = card_of(
         "fewshot",
         f"filter bank of {len(channels())} channels at stride 2, twice (raw and against the picture's own "
-        f"median), and {width()} channels of {NAME}; two forests of {_TREES} trees and two logistic regressions, "
-        "one of them on whitened cells; matching of whitened cells; regions with two thresholds",
+        f"median), and {network.width} channels of {network.name}; two forests of {_TREES} trees and two logistic "
+        "regressions, one of them on whitened cells; matching of whitened cells; regions with two thresholds",
         {
             "input": "uint8 RGB at native size",
             "tiles": "above 1024 px, seamless",
-            "weights": "{name}, SHA-256 {sha256}".format(**identity()),
+            "weights": "{name}, SHA-256 {sha256}".format(**network.identity),
         },
         support,
         clean,

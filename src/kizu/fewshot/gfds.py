@@ -20,7 +20,7 @@ from kizu.core.errors import KizuError
 from kizu.core.inspector import Inspector
 from kizu.core.instances import Instances
 from kizu.fewshot.features import STRIDE
-from kizu.fewshot.network import VERSION, at, identity, look, width
+from kizu.fewshot.network import VERSION, at, shipped
 from kizu.inspection.regions import Rule, decide
 
 SIDE = 256  # pixels of a side of every picture, whatever its shape was
@@ -59,7 +59,7 @@ def vectors_of(image: np.ndarray) -> np.ndarray:
         KizuError: the files of the network are missing or damaged.
     """
     small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-    ((_, maps),) = look(small)
+    ((_, maps),) = shipped().look(small)
     rows, columns = np.mgrid[:GRID, :GRID].reshape(2, -1)
     middle = _CELL / STRIDE
     return at(maps, (rows + 0.5) * middle - 0.5, (columns + 0.5) * middle - 0.5)
@@ -189,11 +189,11 @@ class GfdsInspector(Inspector):
                 arrays[f"mask.{i:03d}.{k}"] = np.packbits(mask)
                 arrays[f"front.{i:03d}.{k}"] = shot.fronts[k]
         shown = [list(shot.masks) for shot in self.shots]
-        return arrays, {"features": VERSION, "network": identity(), "shots": shown}
+        return arrays, {"features": VERSION, "network": shipped().identity, "shots": shown}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], settings: dict[str, Any], card: Card) -> GfdsInspector:
-        fitted, ships = settings["network"], identity()
+        fitted, ships = settings["network"], shipped().identity
         if fitted != ships or settings["features"] != VERSION:
             raise KizuError(
                 f"its bank was made by {fitted['name']} of {fitted['sha256'][:12]} ({settings['features']}), and this "
@@ -209,14 +209,15 @@ class GfdsInspector(Inspector):
 
 
 def _shot(arrays: dict[str, np.ndarray], i: int, shown: list[int]) -> Shot:
+    width = shipped().width
     cells, masks, fronts = arrays[f"cells.{i:03d}"], {}, {}
     for k in map(int, shown):
         bits, fronts[k] = arrays[f"mask.{i:03d}.{k}"], arrays[f"front.{i:03d}.{k}"]
         masks[k] = np.unpackbits(bits).view(bool)
         count = int(masks[k].sum())
-        expected = (count - (_WINDOW - 1) * (count > _SMOOTHED), width())
+        expected = (count - (_WINDOW - 1) * (count > _SMOOTHED), width)
         if masks[k].shape != (GRID * GRID,) or fronts[k].shape != expected:
             raise KizuError(f"{expected[0]} foreground vectors of {expected[1]} values are expected in picture {i + 1}")
-    if cells.shape != (GRID * GRID, width()) or any(v.dtype != np.float32 for v in (cells, *fronts.values())):
-        raise KizuError(f"{GRID * GRID} vectors float32 of {width()} values are expected of picture {i + 1}")
+    if cells.shape != (GRID * GRID, width) or any(v.dtype != np.float32 for v in (cells, *fronts.values())):
+        raise KizuError(f"{GRID * GRID} vectors float32 of {width} values are expected of picture {i + 1}")
     return Shot(cells, masks, fronts)

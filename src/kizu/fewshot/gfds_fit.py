@@ -14,7 +14,7 @@ from kizu.core.errors import KizuError
 from kizu.core.sample import Sample
 from kizu.fewshot.gfds import GRID, RULE, SIDE, GfdsInspector, Shot, match, matchable, remember, widen
 from kizu.fewshot.holdout import truth_of
-from kizu.fewshot.network import NAME, identity, width
+from kizu.fewshot.network import shipped
 from kizu.fewshot.support import Support
 from kizu.inspection.calibrate import Expected
 from kizu.inspection.record import data_record
@@ -34,7 +34,7 @@ def fit_gfds(support: Support, step: Callable[[], None] = lambda: None) -> tuple
             foreground or no background left at 256 x 256.
     """
     classes = len(support.names)
-    identity()  # a network that is missing or damaged is said at once, not of the first picture
+    network = shipped()  # a network that is missing or damaged is said at once, not of the first picture
     shots = []
     for sample in support.labelled:
         layers = truth_of(sample, classes)[:classes]
@@ -46,12 +46,12 @@ def fit_gfds(support: Support, step: Callable[[], None] = lambda: None) -> tuple
     card = Card(
         kind=GfdsInspector.kind,
         architecture=f"the rule of GFDS: the largest cosine with foreground cells against that with background cells, "
-        f"on {width()} channels of {NAME}; {len(shots)} pictures of {GRID} x {GRID} cells",
+        f"on {network.width} channels of {network.name}; {len(shots)} pictures of {GRID} x {GRID} cells",
         classes=list(support.names),
         preprocessing={
             "input": f"uint8 RGB, the whole picture resized to {SIDE} x {SIDE}",
             "tiles": f"none: what is finer than a {SIDE}th of a side is lost",
-            "weights": "{name}, SHA-256 {sha256}".format(**identity()),
+            "weights": "{name}, SHA-256 {sha256}".format(**network.identity),
         },
         thresholds=dict.fromkeys(support.names, RULE.region),
         threshold_method=UNCALIBRATED,

@@ -17,7 +17,7 @@ from kizu.fewshot.features import channels
 from kizu.fewshot.matching import Matching
 from kizu.fewshot.members import Members
 from kizu.fewshot.mix import Mix
-from kizu.fewshot.network import VERSION, identity, width
+from kizu.fewshot.network import VERSION, network_of
 from kizu.fewshot.refine import Refiner, refiner_of
 from kizu.fewshot.scorer import Scorer
 from kizu.inspection.regions import Rule, decide
@@ -67,7 +67,7 @@ class FewShotInspector(Inspector):
         arrays, settings = self.refiner.state() if self.refiner else ({}, None)
         return self.members.arrays | arrays, {
             "features": VERSION,
-            "network": identity(),
+            "network": self.members.network.state()[1],
             "mixes": [asdict(mix) for mix in self.mixes],
             "rules": [asdict(rule) for rule in self.rules],
             "refine": settings,
@@ -79,24 +79,19 @@ class FewShotInspector(Inspector):
             raise KizuError(
                 f"fitted to features {settings.get('features')!r}, and this Kizu makes {VERSION!r}; fit again"
             )
-        fitted, ships = settings["network"], identity()
-        if fitted != ships:
-            raise KizuError(
-                f"fitted to {fitted['name']} of {fitted['sha256'][:12]}, and this Kizu ships {ships['name']} of "
-                f"{ships['sha256'][:12]}; fit again"
-            )
+        network = network_of(arrays, settings["network"])
         mixes = [Mix(tuple(mix["weights"]), mix["blur"]) for mix in settings["mixes"]]
         rules = [Rule(**rule) for rule in settings["rules"]]
         refiner, arrays = refiner_of(arrays, settings.get("refine"))
         scorer = Scorer(arrays)
         matching = Matching(arrays)
-        count, expected = len(card.classes), (2 * len(channels()), width())
+        count, expected = len(card.classes), (2 * len(channels()), network.width)
         if not len(rules) == len(mixes) == scorer.classes == count or matching.channels != expected:
             raise KizuError(
                 f"{count} classes, {expected[0]} features of filters and {expected[1]} of the network are expected, "
                 "and its parts have others"
             )
-        members = Members(scorer, matching, Decoder.of_arrays(arrays))
+        members = Members(scorer, matching, Decoder.of_arrays(arrays), network)
         if any(len(mix.weights) != members.count for mix in mixes):
             raise KizuError(f"a mixture of {members.count} members is expected, and it has another")
         return cls(card, members, mixes, rules, refiner)

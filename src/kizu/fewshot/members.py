@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -14,10 +14,9 @@ from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import STRIDE, describe
 from kizu.fewshot.matching import Matching
 from kizu.fewshot.mix import MEMBERS
-from kizu.fewshot.network import look
+from kizu.fewshot.network import Network, shipped
 from kizu.fewshot.scorer import Scorer
 from kizu.inspection.tiling import Tile
-from kizu.models.session import STRIDES
 
 FILTERS, WHITENED = [0, 1, 2], [3, 4]  # places of the members
 _FINE = 640 * 640  # pixels; on larger pictures every eighth pixel is matched, on smaller ones every fourth
@@ -25,17 +24,21 @@ _FINE = 640 * 640  # pixels; on larger pictures every eighth pixel is matched, o
 
 @dataclass(frozen=True)
 class Members:
-    """What was fitted to labelled cells: a scorer of three members, two on whitened cells, and maybe a decoder."""
+    """What was fitted to labelled cells: a scorer of three members, two on whitened cells of filters and a network, and
+    maybe a decoder."""
 
     scorer: Scorer
     matching: Matching
     decoder: Decoder | None = None
+    network: Network = field(default_factory=shipped)
 
     def __post_init__(self):
-        """Raises KizuError where the two are not of the same features and classes."""
+        """Raises KizuError where they are not of the same features and classes."""
         classes = {part.classes for part in (self.scorer, self.matching, self.decoder) if part}
-        if self.scorer.channels != self.matching.channels[0] or len(classes) > 1:
-            raise KizuError("its scorer, its matching and its decoder are of different features or classes")
+        if (self.scorer.channels, self.network.width) != self.matching.channels or len(classes) > 1:
+            raise KizuError(
+                "its scorer, its matching, its network and its decoder are of different features or classes"
+            )
 
     @classmethod
     def fit(
@@ -47,15 +50,21 @@ class Members:
         classes: int,
         trees: int,
         seed: int,
+        network: Network | None = None,
     ) -> Members:
-        """Fit to labelled cells; arguments as those of :class:`Scorer` and :class:`Matching`."""
+        """Fit to labelled cells; arguments as those of :class:`Scorer` and :class:`Matching`.
+
+        Args:
+            network: what ``seen`` is of; None = the shipped one.
+        """
         scorer = Scorer.fit(rows, labels, weights, classes, trees, seed)
-        return cls(scorer, Matching.fit(rows, seen, labels, weights, classes, seed))
+        return cls(scorer, Matching.fit(rows, seen, labels, weights, classes, seed), network=network or shipped())
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name, for the model file."""
-        return self.scorer.arrays | self.matching.arrays | (self.decoder.arrays if self.decoder else {})
+        parts = self.scorer.arrays | self.matching.arrays | (self.decoder.arrays if self.decoder else {})
+        return parts | self.network.state()[0]
 
     @property
     def count(self) -> int:
@@ -87,7 +96,7 @@ class Members:
         if not any(m in asked for m in range(MEMBERS)):
             return out
         step = 2 if height * width <= _FINE else 4
-        for (tile, features), (_, maps) in zip(describe(image), look(image), strict=True):
+        for (tile, features), (_, maps) in zip(describe(image), self.network.look(image), strict=True):
             out[(slice(None), slice(None), *tile.cells)] = self._tile(tile, features, maps, asked, step)
         return out
 
@@ -132,10 +141,14 @@ class Members:
         return own.reshape(*own.shape[:2], MEMBERS, -1).transpose(2, 3, 0, 1)
 
     def _seen(self, maps: list[np.ndarray], step: int, first: list[int], shape: tuple[int, int]) -> np.ndarray:
-        """What the network sees of blocks of ``step`` cells from block ``first`` on, projected: float32 (\\*shape, D)."""
+        """What the network sees of blocks of ``step`` cells, from block ``first`` on.
+
+        Returns:
+            float32 (\\*shape, D), projected as :meth:`Matching.projected` does.
+        """
         wanted = first[0] + shape[0], first[1] + shape[1]
         out, channel = 0, 0
-        for values, stride in zip(maps, STRIDES, strict=True):
+        for values, stride in zip(maps, self.network.strides, strict=True):
             flat = values.reshape(len(values), -1).T
             own = self.matching.projected("network", flat, channel).reshape(*values.shape[1:], -1)
             out = out + to_grid(own, stride, step * STRIDE, wanted)[first[0] :, first[1] :]

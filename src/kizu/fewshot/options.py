@@ -13,6 +13,7 @@ from kizu.core.run import Skips, progress
 from kizu.core.sample import Sample
 from kizu.detector.options import COMPOSED
 from kizu.fewshot.adapt import adapt
+from kizu.fewshot.backbones import check_backbone, network_from
 from kizu.fewshot.fit import fit_fewshot, steps
 from kizu.fewshot.gfds_fit import fit_gfds
 from kizu.fewshot.gfds_fit import steps as gfds_steps
@@ -26,6 +27,7 @@ from kizu.synth.compose.options import Options
 from kizu.synth.compose.within import COMPOSE, composed_of
 
 OTHERS = "(others)"  # name of all classes that are not to be found
+_CHECKED = 2  # labelled pictures on which an exported network is held against the one in torch
 _EACH, _MOST = 3, 30  # composed pictures for each labelled one, and in all
 
 
@@ -40,6 +42,7 @@ class Wanted:
         augment: ``compose`` = ``kizu`` learns from composed pictures, too.
         adapt: minutes in which a network is fine-tuned for ``kizu``; None = none is.
         refine, refine_with: how ``kizu`` refines outlines, and the file or folder that it takes.
+        backbone: what ``kizu`` looks with, see :func:`kizu.fewshot.backbones.network_from`; None = the shipped network.
     """
 
     matcher: str = "kizu"
@@ -49,6 +52,7 @@ class Wanted:
     refine: str = NONE
     refine_with: Path | None = None
     adapt: float | None = None
+    backbone: str | None = None
 
 
 Fit = tuple[Inspector, list[Expected]]
@@ -96,6 +100,10 @@ def _check(wanted: Wanted) -> None:
             raise KizuError("--refine belongs to --matcher kizu; leave it out")
         if wanted.adapt is not None:
             raise KizuError("--adapt belongs to --matcher kizu; leave it out")
+        if wanted.backbone is not None:
+            raise KizuError("--backbone belongs to --matcher kizu; leave it out")
+    if wanted.backbone is not None:
+        check_backbone(wanted.backbone)
     if wanted.matcher == "sam2":
         if wanted.network is None:
             raise KizuError(
@@ -110,6 +118,9 @@ def _check(wanted: Wanted) -> None:
 
 def _fit_kizu(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:
     refiner = refiner_from(wanted.refine, wanted.refine_with)
+    network = None
+    if wanted.backbone is not None:
+        network = network_from(wanted.backbone, [sample.image for sample in support.labelled[:_CHECKED]])
     more = wanted.augment == COMPOSE
     composed = compose_support(support, seed) if more else []
     adapted = None
@@ -117,8 +128,9 @@ def _fit_kizu(support: Support, wanted: Wanted, false_alarms: float, seed: int, 
         adapted = adapt(support, wanted.adapt, None, wanted.turns, COMPOSED if more else 0.0, seed)
     with progress("fitting", steps(support, len(composed))) as step:
         return fit_fewshot(
-            support, false_alarms, seed, skips, step, composed=composed, refiner=refiner, adapted=adapted
-        )
+            support, false_alarms, seed, skips, step,
+            composed=composed, refiner=refiner, adapted=adapted, network=network,
+        )  # fmt: skip
 
 
 def _fit_sam2(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:

@@ -36,20 +36,26 @@ def picture_stats(image: np.ndarray) -> np.ndarray:
 
 
 class Session:
-    """A graph that takes ``images`` float32 (1, 3, H, W), sides multiples of 32, and ``stats`` float32 (1, 2).
+    """A graph that takes ``images`` float32 (1, 3, H, W), sides multiples of one number, and ``stats`` (1, 2).
 
     Args:
         graph: an ONNX model.
         source: what to call it in messages.
         arrays: initialisers that the graph names but does not hold.
         threads: of one call; None = all cores.
+        multiple: of which the sides have to be one.
 
     Raises:
         KizuError: a damaged graph, or arrays that are not those of the graph.
     """
 
     def __init__(
-        self, graph: bytes, source: str, arrays: dict[str, np.ndarray] | None = None, threads: int | None = None
+        self,
+        graph: bytes,
+        source: str,
+        arrays: dict[str, np.ndarray] | None = None,
+        threads: int | None = None,
+        multiple: int = _COARSEST,
     ):
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as state
@@ -73,6 +79,7 @@ class Session:
                 f"{source}: not a network that runs here ({first}); it is damaged: copy it again"
             ) from error
         self._inputs = {item.name for item in self._session.get_inputs()}
+        self.multiple = multiple
         self.widths = tuple(item.shape[1] for item in self._session.get_outputs())
 
     def run(self, image: np.ndarray, stats: np.ndarray | None = None) -> list[np.ndarray]:
@@ -84,8 +91,8 @@ class Session:
         """
         given = {"stats": picture_stats(image) if stats is None else stats}
         height, width = image.shape[:2]
-        if height % _COARSEST or width % _COARSEST:
-            image = np.pad(image, ((0, -height % _COARSEST), (0, -width % _COARSEST), (0, 0)), mode="edge")
+        if height % self.multiple or width % self.multiple:
+            image = np.pad(image, ((0, -height % self.multiple), (0, -width % self.multiple), (0, 0)), mode="edge")
         given["images"] = np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)[None]
         return [out[0] for out in self._session.run(None, {name: given[name] for name in self._inputs})]
 
@@ -98,10 +105,9 @@ class FeatureNet:
         strides: pixels a cell of each map.
     """
 
-    strides = STRIDES
-
-    def __init__(self, session: Session):
+    def __init__(self, session: Session, strides: tuple[int, ...] = STRIDES):
         self._session = session
+        self.strides = strides
         self.channels: tuple[int, ...] = session.widths
 
     def __call__(self, image: np.ndarray, stats: np.ndarray | None = None) -> list[np.ndarray]:

@@ -76,7 +76,9 @@ def fit(
             made (segmenter), by SAM, or not; by default none.
         refine_with: fewshot: for segmenter a weight file, for sam a folder that save_pretrained of transformers wrote.
         model: detector: its name, by default kizu-dense; kizu models lists them.
-        backbone: detector: the name of its backbone, by default kizu-s.
+        backbone: the network that looks at the pictures, by default kizu-s: a name (kizu models) or timm:NAME; fewshot
+            takes, too, a weight file of kizu pretrain, or the folder of a DINOv2, DINOv3 or other network that
+            save_pretrained of transformers wrote.
         weights: detector: shipped, none or a weight file to start from; by default shipped where there are any.
         val: detector: a split of the data set, another data set, or PATH/SPLIT; by default val.
         minutes: detector: longest time of training.
@@ -97,7 +99,7 @@ def fit(
     from kizu.core.run import Skips
 
     began, skips = time.perf_counter(), Skips(strict)
-    of_detector = {"model": model, "backbone": backbone, "weights": weights, "val": val, "minutes": minutes}
+    of_detector = {"model": model, "weights": weights, "val": val, "minutes": minutes}
     of_detector |= {"epochs": epochs, "size": size, "resume": resume or None}
     of_detector |= {"turns": None if turns or matcher == "sam2" or adapt is not None else False}
     of_fewshot = {"shots": shots, "matcher": matcher if matcher != "kizu" else None, "network": network}
@@ -114,6 +116,7 @@ def fit(
     common = {"classes": classes, "split": split, "clean": clean, "empty_is_clean": empty_is_clean}
     common |= {"false_alarms": false_alarms, "seed": seed, "skips": skips}
     if mode == "detector":
+        given |= {} if backbone is None else {"backbone": backbone}
         from kizu.detector.options import COMPOSED, Wanted, fit_from
 
         given |= {"composed": COMPOSED} if augment else {}
@@ -126,7 +129,7 @@ def fit(
         from kizu.fewshot.options import Wanted, fit_from
 
         folder = None if network is None else Path(network)
-        wanted = Wanted(matcher, folder, turns, augment, refine or "none", refine_with, adapt)
+        wanted = Wanted(matcher, folder, turns, augment, refine or "none", refine_with, adapt, backbone)
         inspector, support = fit_from(Path(dataset), Path(out), wanted, shots=shots, **common)
         made = f"{len(support.labelled)} labelled and {len(support.clean)} good pictures"
     line = (

@@ -9,18 +9,17 @@ its own that is thrown away, and the memory encoder does not run on it.
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from transformers import Sam2VideoInferenceSession, Sam2VideoModel
-from transformers.utils import logging
 
 from kizu.core.errors import KizuError
+from kizu.fewshot.nets.quiet import quiet
 from kizu.fewshot.sam2_folder import colour_scale, input_side
 
 ABSENT = -1024.0  # SAM2's logit where there is no object
@@ -29,20 +28,6 @@ _BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError
 _PARTS = ("maskmem_features", "maskmem_pos_enc", "object_pointer")
 
 Memory = dict[str, torch.Tensor]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bar and no report of transformers: what is wrong with a model is said in one line."""
-    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
 
 
 class Tracker:
@@ -62,7 +47,7 @@ class Tracker:
         self._lock = threading.Lock()  # pictures are inspected side by side, and one network at work fills a machine
         try:
             mean, std = (torch.tensor(values).view(3, 1, 1) for values in colour_scale(folder))
-            with _quiet():
+            with quiet():
                 model, report = Sam2VideoModel.from_pretrained(
                     str(folder), local_files_only=True, use_safetensors=True, dtype=torch.float32,
                     output_loading_info=True,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 TOLERANCE = 1e-3  # of the largest value of an output (of 1, where all are smaller)
+_MULTIPLE = 32  # pixels, of which the sides of pictures are one
 _MOST_CELLS = 2048  # of 32 pixels: the longest side that a graph is made for
 _SIZES = ((512, 512), (96, 160))  # pixels, of the pictures that a graph is checked on
 _PASSED_ON = {"Expand", "CastLike", "Cast", "Identity"}
@@ -47,6 +48,21 @@ def export_backbone(module: Backbone, path: Path | str, pictures: Sequence[np.nd
     graph = model.SerializeToString()
     _check(Session(graph, str(path), arrays), lambda *given: module(*given), pictures, module)
     write_bytes(path, graph)
+
+
+def export_features(module: Backbone, pictures: Sequence[np.ndarray] = ()) -> bytes:
+    """A backbone of any strides as one ONNX model, weights included.
+
+    Args:
+        pictures: uint8 (H, W, 3) RGB to check it on; by default noise of 512 and less pixels.
+
+    Raises:
+        KizuError: onnx is missing, the network cannot be exported, or the model does not give what torch gives.
+    """
+    whole, names = max(module.strides), [f"stride{s}" for s in module.strides]
+    graph = _model(_Graph(module, _maps_of_backbone), names, whole).SerializeToString()
+    _check(Session(graph, "the exported network", multiple=whole), lambda *given: module(*given), pictures, module)
+    return graph
 
 
 def export_dense(module: DenseNet, pictures: Sequence[np.ndarray] = ()) -> bytes:
@@ -84,12 +100,12 @@ def _maps_of_dense(network: DenseNet, images: torch.Tensor, stats: torch.Tensor)
     return logits.sigmoid(), boundary.sigmoid(), offset
 
 
-def _model(graph: _Graph, outputs: list[str]) -> ModelProto:
+def _model(graph: _Graph, outputs: list[str], multiple: int = _MULTIPLE) -> ModelProto:
     for library in ("onnx", "onnxscript"):
         optional(library, "train")
     rows, columns = (torch.export.Dim(name, min=1, max=_MOST_CELLS) for name in ("rows", "columns"))
     # Two sides of which neither is a constant that the exporter could keep.
-    given = (torch.zeros(1, 3, 96, 160), torch.ones(1, 2))
+    given = (torch.zeros(1, 3, 3 * multiple, 5 * multiple), torch.ones(1, 2))
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -98,7 +114,8 @@ def _model(graph: _Graph, outputs: list[str]) -> ModelProto:
             warnings.simplefilter("ignore")  # the exporter's own habits
             program = torch.onnx.export(
                 graph, given, dynamo=True, input_names=["images", "stats"], output_names=outputs, verbose=False,
-                dynamic_shapes={"images": {2: 32 * rows, 3: 32 * columns}, "stats": {}}, external_data=False,
+                dynamic_shapes={"images": {2: multiple * rows, 3: multiple * columns}, "stats": {}},
+                external_data=False,
                 optimize=False,  # it would melt batch norm into the kernels, which then are no longer those of the file
             )  # fmt: skip
     except Exception as error:  # the exporter raises many kinds
@@ -188,7 +205,8 @@ def _check(session: Session, call, pictures: Sequence[np.ndarray], module: nn.Mo
         for image in pictures or [_noise(size) for size in _SIZES]:
             stats = picture_stats(image)
             found = session.run(image, stats)
-            padded = np.pad(image, ((0, -image.shape[0] % 32), (0, -image.shape[1] % 32), (0, 0)), mode="edge")
+            odd = [(0, -side % session.multiple) for side in image.shape[:2]]
+            padded = np.pad(image, (*odd, (0, 0)), mode="edge")
             given = torch.from_numpy(padded).permute(2, 0, 1)[None].float().to(device)
             with torch.no_grad():
                 wanted = [out[0].float().cpu().numpy() for out in call(given, torch.from_numpy(stats).to(device))]

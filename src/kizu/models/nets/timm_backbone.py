@@ -1,4 +1,4 @@
-"""The one adapter to timm: any of its models that has maps of the strides 4, 8, 16 and 32."""
+"""The adapters to timm: models that have maps of the strides 4, 8, 16 and 32, and vision transformers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import math
 
 import timm
 import torch
+from torch import nn
 from torch.nn import functional
 
 from kizu.core.errors import KizuError
 from kizu.models.nets.backbone import STRIDES, Backbone, Normalise
+from kizu.models.nets.patches import PatchBackbone
 
 _PROBE = 65  # pixels; no multiple of 32, and large enough for a map of stride 32
 
@@ -34,9 +36,7 @@ class TimmBackbone(Backbone):
         if None in chosen:
             raise KizuError(f"timm:{name}: maps of the strides {reductions}; a backbone needs 4, 8, 16 and 32")
         channels = tuple(net.feature_info.channels()[k] for k in chosen)
-        config = net.pretrained_cfg if hasattr(net, "pretrained_cfg") else {}
-        scale = {key: tuple(255 * value for value in config[key]) for key in ("mean", "std") if key in config}
-        super().__init__(channels, Normalise(normalise, **scale))
+        super().__init__(channels, Normalise(normalise, **_scale(net)))
         self.net = net
         self._chosen = chosen
         self._pads = self._needs_padding(name)
@@ -70,12 +70,46 @@ class TimmBackbone(Backbone):
         return any(maps[k].shape[-1] != math.ceil(_PROBE / s) for k, s in zip(self._chosen, STRIDES, strict=True))
 
 
-def _create(name: str, pretrained: bool):
+def any_timm_backbone(name: str, pretrained: bool = False) -> Backbone:
+    """A timm model cut into its stages, or the middle and the last block of a vision transformer of timm.
+
+    Raises:
+        KizuError: as :class:`TimmBackbone`, but for the strides of a vision transformer.
+    """
+    like = _create(name, False)
+    strides, last = like.feature_info.reduction(), max(getattr(like, "out_indices", (-1,)))
+    if len(set(strides)) > 1 or last < 0:
+        return TimmBackbone(name, pretrained)
+    try:
+        net = _create(name, pretrained, out_indices=(last // 2, last), dynamic_img_size=True)
+    except TypeError as error:
+        raise KizuError(f"timm:{name}: takes pictures of its own size only; choose another") from error
+    return PatchBackbone(_Listed(net), strides[0], Normalise("fixed", **_scale(net)))
+
+
+class _Listed(nn.Module):
+    """Maps as a list, whatever timm makes of them."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, normalised: torch.Tensor) -> list[torch.Tensor]:
+        return list(self.net(normalised))
+
+
+def _scale(net: nn.Module) -> dict[str, tuple[float, ...]]:
+    """Mean and deviation of the channels in 0..255 that timm states for a model."""
+    config = net.pretrained_cfg if hasattr(net, "pretrained_cfg") else {}
+    return {key: tuple(255 * value for value in config[key]) for key in ("mean", "std") if key in config}
+
+
+def _create(name: str, pretrained: bool, **options):
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.partition('.')[0]}*")[:3]
         raise KizuError(f"timm has no model {name!r}" + (f"; nearest: {', '.join(near)}" if near else ""))
     try:
-        return timm.create_model(name, pretrained=pretrained, features_only=True)
+        return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
     except (AssertionError, AttributeError, KeyError, NotImplementedError) as error:
         raise KizuError(f"timm:{name}: timm gives no maps of it ({error}); choose another") from error
     except (OSError, RuntimeError, ValueError) as error:
