@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from kizu.core.errors import KizuError
-from kizu.fewshot.blocks import suspects, to_grid
+from kizu.fewshot.coarse import suspects, to_grid
 from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import STRIDE, describe
 from kizu.fewshot.matching import Matching
@@ -106,7 +106,7 @@ class Members:
         """The maps float32 (M, C, h, w) of a tile's own cells.
 
         Blocks of ``step`` x ``step`` cells are matched, and four of them together looked at first, see
-        :mod:`kizu.fewshot.blocks`.
+        :mod:`kizu.fewshot.coarse`.
         """
         block = 2 * step
         # A block beyond the tile's own cells, so that nothing is interpolated from its own side alone.
