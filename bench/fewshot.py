@@ -45,7 +45,6 @@ from kizu.detector.options import COMPOSED
 from kizu.evaluation.evaluate import evaluate
 from kizu.fewshot import members as members_module
 from kizu.fewshot.adapt import adapt
-from kizu.fewshot.features import describe
 from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.inspector import FewShotInspector
 from kizu.fewshot.members import Members
@@ -53,6 +52,7 @@ from kizu.fewshot.network import VERSION, Network, shipped
 from kizu.fewshot.options import compose_support
 from kizu.fewshot.refine import NONE, refiner_from
 from kizu.fewshot.support import choose_support
+from kizu.fewshot.views import views
 from kizu.inspection.predict import predict_dataset
 from kizu.synth.compose.within import COMPOSE
 from kizu.synth.line import product_line
@@ -71,27 +71,27 @@ def one_score(maps):
     """``Members.maps`` that remembers the last picture, for inspectors that differ in their outlines alone."""
     kept = {"image": None}
 
-    def again(members: Members, image: np.ndarray, asked: set[int] | None = None) -> np.ndarray:
+    def again(members: Members, image: np.ndarray, asked: set[int] | None = None, seen=None) -> np.ndarray:
         if image is not kept["image"]:
             kept.clear()
             kept["image"] = image
         key = id(members), None if asked is None else frozenset(asked)
         if key not in kept:
-            kept[key] = maps(members, image, asked)
+            kept[key] = maps(members, image, asked, seen)
         return kept[key]
 
     return again
 
 
 class _OneImage:
-    """Features of the image at hand, shared by all inspectors that look at it."""
+    """Views of the image at hand, shared by all inspectors that look at it."""
 
-    def __init__(self, features):
-        self.features, self.image, self.tiles = features, None, []
+    def __init__(self, views):
+        self.views, self.image, self.tiles = views, None, []
 
-    def __call__(self, image: np.ndarray):
+    def __call__(self, image: np.ndarray, network: Network):
         if image is not self.image:
-            self.image, self.tiles = image, list(self.features(image))
+            self.image, self.tiles = image, list(self.views(image, network))
         return iter(self.tiles)
 
 
@@ -135,8 +135,7 @@ def fits(
 
 def predictions(test: Dataset, rows: list[dict], title: str) -> None:
     """Fill each row with its predictions (score maps as float16 in memory); the first row's seconds stand for all."""
-    seen, look = _OneImage(shipped().look), Network.look
-    members_module.describe, Network.look = _OneImage(describe), lambda _, image: seen(image)
+    members_module.views = _OneImage(views)
     plain, Members.maps = Members.maps, one_score(Members.maps)
     samples, seconds = [[] for _ in rows], []
     with progress(title, len(test)) as step:
@@ -150,7 +149,7 @@ def predictions(test: Dataset, rows: list[dict], title: str) -> None:
                 scores = partial(np.asarray, maps.astype(np.float16), np.float32)
                 samples[k].append(sample.replace(instances=instances, score_map=scores))
             step()
-    members_module.describe, Network.look, Members.maps = describe, look, plain
+    members_module.views, Members.maps = views, plain
     for row, mine in zip(rows, samples, strict=True):
         row["predictions"] = Dataset(mine, row["model"].names, {"card": {"data": row["model"].card.data}})
         row["predict_s"] = statistics.median(seconds)

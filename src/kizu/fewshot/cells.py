@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 
 from kizu.core.instances import Instances
-from kizu.fewshot.features import STRIDE, describe
+from kizu.fewshot.features import STRIDE
 from kizu.fewshot.network import Network, at, shipped
+from kizu.fewshot.views import View, views
 
 _PER_CLASS = 1500  # cells of a class taken from an image
 _BACKGROUND = 2000
@@ -51,6 +54,7 @@ def gather(
     classes: int,
     random: np.random.Generator,
     network: Network | None = None,
+    seen: Iterable[View] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Labelled cells of one image.
 
@@ -59,6 +63,7 @@ def gather(
 
     Args:
         network: None = the shipped one.
+        seen: views of the image, where they are at hand.
 
     Returns:
         rows float32 (N, F) of the filter bank, seen float32 (N, M) of the network, labels int64 (N,) with 0 =
@@ -82,11 +87,11 @@ def gather(
         chosen.flat[places] = True
         weight.flat[places] = 1.0 / max(len(places), 1)
     parts, network = [], network or shipped()
-    for (tile, features), (_, maps) in zip(describe(image), network.look(image), strict=True):
+    for tile, features, maps in views(image, network) if seen is None else seen:
         here = chosen[tile.cells]
         y, x = np.nonzero(here)
-        seen = at(maps, y + tile.inner[0].start, x + tile.inner[1].start, network.strides)
-        parts.append((tile.core(features)[here], seen, labels[tile.cells][here], weight[tile.cells][here]))
+        values = at(maps, y + tile.inner[0].start, x + tile.inner[1].start, network.strides)
+        parts.append((tile.core(features)[here], values, labels[tile.cells][here], weight[tile.cells][here]))
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 

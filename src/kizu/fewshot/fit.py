@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 
 from kizu.core.errors import KizuError
 from kizu.core.instances import Instances
-from kizu.core.run import Skips
+from kizu.core.run import Skips, ahead
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
 from kizu.fewshot.adapt import Decoders
@@ -25,10 +27,28 @@ from kizu.fewshot.network import Network, shipped
 from kizu.fewshot.refine import Refiner
 from kizu.fewshot.support import Support
 from kizu.fewshot.thresholds import NEVER, choose_rules, pairs_of
+from kizu.fewshot.views import Kept
 from kizu.inspection.calibrate import Expected, class_share
 
 _TREES = 20
 _NOTHING = 2  # good pictures of each fold that mixtures are chosen on, too
+
+
+@dataclass
+class _Fold:
+    """What is known of the pictures of one fold by a judge that has not seen them.
+
+    Attributes:
+        judge: of its good pictures.
+        held_out: member maps, truth, and the classes that are judged by them.
+        nothing: member maps of good pictures.
+        copied: classes that were judged on a changed copy.
+    """
+
+    judge: Members | None = None
+    held_out: list[tuple[np.ndarray, np.ndarray, set[int]]] = field(default_factory=list)
+    nothing: list[np.ndarray] = field(default_factory=list)
+    copied: set[int] = field(default_factory=set)
 
 
 @dataclass
@@ -93,32 +113,44 @@ def fit_fewshot(
     classes, skips = len(support.names), skips or Skips()
     known = set(range(classes))
     share = class_share(false_alarms, classes)
-    random = generator(seed, Stream.SCORER)
     network = network or shipped()  # one that is missing or damaged is said at once, not of the first picture
+    kept = Kept(network)
+    workers = os.cpu_count() or 1
 
-    def cells_of(sample: Sample, instances: Instances, labels: int = classes) -> _Cells:
-        cells = _Cells(*gather(sample.image, instances, labels, random, network))
-        step()
-        return cells
+    def cells_of(place: int, sample: Sample, instances: Instances, labels: int = classes) -> _Cells:
+        random = generator(seed, Stream.SCORER, 16 + place)
+        return _Cells(*gather(sample.image, instances, labels, random, network, kept(id(sample), sample.image)))
+
+    def all_cells(samples: Sequence[Sample], labelled: Iterable[Instances], labels: int = classes, first: int = 0):
+        """Futures of the cells of pictures, in order."""
+        items = zip(count(first), samples, labelled)
+        for future in ahead(lambda item: cells_of(*item, labels), items, workers):
+            yield future
+            step()
+
+    def maps_of(members: Members, sample: Sample, asked: set[int] | None = None) -> np.ndarray:
+        return members.maps(sample.image, asked, kept(id(sample), sample.image))
 
     truths = [truth_of(sample, classes) for sample in support.labelled]
     parting = adapted.parting if adapted else Parting.of(support.labelled, support.clean, classes)
     lost, shown = parting.lost, parting.shown
-    in_halves = [
-        cells_of(sample, parted(truth, mine), 2 * classes)
-        for sample, truth, mine in zip(support.labelled, truths, shown, strict=True)
-    ]
+    divided = (parted(truth, mine) for truth, mine in zip(truths, shown, strict=True))
+    in_halves = [future.result() for future in all_cells(support.labelled, divided, 2 * classes)]
     labelled = [cells.whole(classes) for cells in in_halves]
     clean: list[Sample] = []
     clean_cells: list[_Cells] = []
     clean_fold_of: list[int] = []
-    for sample, fold in zip(support.clean, parting.of_clean, strict=True):
+    empty = (Instances.empty(sample.size) for sample in support.clean)
+    futures = all_cells(support.clean, empty, first=len(truths))
+    for sample, fold, future in zip(support.clean, parting.of_clean, futures, strict=True):
         with skips.item(sample.id):
-            clean_cells.append(cells_of(sample, Instances.empty(sample.size)))
+            clean_cells.append(future.result())
             clean.append(sample)
             clean_fold_of.append(fold)
 
-    made = [(cells_of(sample, sample.instances), set(sample.meta["lineage"])) for sample in composed]
+    marked = (sample.instances for sample in composed)
+    futures = all_cells(composed, marked, first=len(truths) + len(support.clean))
+    made = [(future.result(), set(sample.meta["lineage"])) for sample, future in zip(composed, futures, strict=True)]
 
     def made_without(held: list[Sample]) -> list[_Cells]:
         away = {sample.group or sample.id for sample in held}
@@ -135,51 +167,59 @@ def fit_fewshot(
         raise KizuError(f"class {missing[0]!r}: none of its labelled pictures has a pixel in its mask; label it again")
     if not any((cells.labels == 0).any() for cells in labelled + clean_cells):
         raise KizuError("no ground: the masks cover the labelled pictures whole; pass good pictures with --clean")
-    judges: list[Members] = []  # by fold, for its good pictures
-    held_out: list[tuple[np.ndarray, np.ndarray, set[int]]] = []  # member maps, truth, the classes judged here
-    nothing: list[np.ndarray] = []  # member maps of good pictures
-    copied: set[int] = set()
-    for fold in range(parting.count):
+
+    def judged(fold: int) -> _Fold:
         held = parting.held(fold)
         rest = [cells for cells, f in zip(labelled, parting.of_labelled, strict=True) if f != fold]
         clean_held = [sample for sample, f in zip(clean, clean_fold_of, strict=True) if f == fold]
         rest += [cells for cells, f in zip(clean_cells, clean_fold_of, strict=True) if f != fold]
         rest += made_without([*(support.labelled[i] for i in held), *clean_held])
         decoder = adapted.judges[fold] if adapted else None
+        out = _Fold()
         others = known - lost[fold]
         if others:
-            without = members_of(rest, decoder)
+            out.judge = members_of(rest, decoder)
             for i in held:
-                image = support.labelled[i].image
-                held_out.append((without.maps(image).astype(np.float16), truths[i], others))
+                out.held_out.append((maps_of(out.judge, support.labelled[i]).astype(np.float16), truths[i], others))
         showing = [i for i in held if shown[i]]
         if all(in_halves[i].has_halves(classes, shown[i]) for i in showing):
             # A decoder has learned the first halves, and can be judged on the second ones alone.
             for which in (0, 1)[: 1 if adapted else 2] if showing else ():
                 halved = [in_halves[i].half(classes, shown[i], which) for i in showing]
-                within = members_of([*rest, *halved], decoder)
+                out.judge = members_of([*rest, *halved], decoder)
                 for i in showing:
-                    maps = within.maps(support.labelled[i].image).astype(np.float16)
-                    held_out.append((maps, one_half(truths[i], shown[i], 1 - which), shown[i]))
+                    maps = maps_of(out.judge, support.labelled[i]).astype(np.float16)
+                    out.held_out.append((maps, one_half(truths[i], shown[i], 1 - which), shown[i]))
         else:
-            copied |= lost[fold]
-            within = members_of([*rest, *(labelled[i] for i in showing)], decoder)
+            out.copied = lost[fold]
+            out.judge = members_of([*rest, *(labelled[i] for i in showing)], decoder)
             for i in showing:
                 image, truth = changed_copy(support.labelled[i].image, truths[i])
-                held_out.append((within.maps(image).astype(np.float16), truth, shown[i]))
-        judges.append(within if showing else without)
-        nothing += [judges[fold].maps(sample.image).astype(np.float16) for sample in clean_held[:_NOTHING]]
-        for _ in held:
+                out.held_out.append((out.judge.maps(image).astype(np.float16), truth, shown[i]))
+        out.nothing = [maps_of(out.judge, sample).astype(np.float16) for sample in clean_held[:_NOTHING]]
+        return out
+
+    folds: list[_Fold] = []
+    for fold, future in enumerate(ahead(judged, range(parting.count), workers)):
+        folds.append(future.result())
+        for _ in parting.held(fold):
             step()
-    unseen = [[_on_cells(m, t, k) for m, t, judged in held_out if k in judged] for k in range(classes)]
+    held_out = [item for fold in folds for item in fold.held_out]
+    nothing = [maps for fold in folds for maps in fold.nothing]
+    copied = set().union(*(fold.copied for fold in folds))
+    unseen = [[_on_cells(m, t, k) for m, t, asked in held_out if k in asked] for k in range(classes)]
     for k, own in enumerate(unseen):  # a mixture that fires on good pictures is no good; they count as much at most
         own += [(maps[:, k], np.zeros(maps.shape[2:], bool)) for maps in nothing[: len(own)]]
     mixes = [(choose_with_decoder if adapted else choose_mix)(pairs, candidates) for pairs in unseen]
-    pairs = pairs_of(((mixed(m, mixes, t.shape[1:]), t, judged) for m, t, judged in held_out), classes)
+    pairs = pairs_of(((mixed(m, mixes, t.shape[1:]), t, asked) for m, t, asked in held_out), classes)
+
+    def clean_map(item: tuple[Sample, int]) -> np.ndarray:
+        sample, fold = item
+        return mixed(maps_of(folds[fold].judge, sample, asked_by(mixes)), mixes, sample.size)
 
     def clean_maps() -> Iterator[np.ndarray]:
-        for sample, fold in zip(clean, clean_fold_of, strict=True):
-            yield mixed(judges[fold].maps(sample.image, asked_by(mixes)), mixes, sample.size)
+        for future in ahead(clean_map, zip(clean, clean_fold_of, strict=True), workers):
+            yield future.result()
             step()
 
     rules, expected = choose_rules(support.labelled, pairs, clean_maps(), share)

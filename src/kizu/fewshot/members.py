@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import cv2
@@ -11,11 +11,12 @@ import numpy as np
 from kizu.core.errors import KizuError
 from kizu.fewshot.coarse import suspects, to_grid
 from kizu.fewshot.decoder import Decoder
-from kizu.fewshot.features import STRIDE, describe
+from kizu.fewshot.features import STRIDE
 from kizu.fewshot.matching import Matching
 from kizu.fewshot.mix import MEMBERS
 from kizu.fewshot.network import Network, shipped
 from kizu.fewshot.scorer import Scorer
+from kizu.fewshot.views import View, views
 from kizu.inspection.tiling import Tile
 
 FILTERS, WHITENED = [0, 1, 2], [3, 4]  # places of the members
@@ -71,32 +72,35 @@ class Members:
         """Number of members M."""
         return MEMBERS + (self.decoder is not None)
 
-    def maps(self, image: np.ndarray, asked: Collection[int] | None = None) -> np.ndarray:
+    def maps(
+        self, image: np.ndarray, asked: Collection[int] | None = None, seen: Iterable[View] | None = None
+    ) -> np.ndarray:
         """Log odds by member and class on the grid of cells.
 
         Args:
             image: uint8 (H, W, 3) RGB.
             asked: the members that matter, None = all; others may say anything, which saves their time.
+            seen: views of the image, where they are at hand.
 
         Returns:
             float32 (M, C, h, w).
         """
         asked = range(self.count) if asked is None else asked
-        cells = self._fitted(image, asked)
+        cells = self._fitted(image, asked, seen)
         if self.decoder is None:
             return cells
         return np.concatenate(
             [cells, (self.decoder.odds(image) if MEMBERS in asked else np.zeros_like(cells[0]))[None]]
         )
 
-    def _fitted(self, image: np.ndarray, asked: Collection[int]) -> np.ndarray:
+    def _fitted(self, image: np.ndarray, asked: Collection[int], seen: Iterable[View] | None) -> np.ndarray:
         """The maps of all members but the decoder."""
         height, width = image.shape[:2]
         out = np.zeros((MEMBERS, self.scorer.classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
         if not any(m in asked for m in range(MEMBERS)):
             return out
         step = 2 if height * width <= _FINE else 4
-        for (tile, features), (_, maps) in zip(describe(image), self.network.look(image), strict=True):
+        for tile, features, maps in views(image, self.network) if seen is None else seen:
             out[(slice(None), slice(None), *tile.cells)] = self._tile(tile, features, maps, asked, step)
         return out
 

@@ -118,7 +118,7 @@ class Scorer:
         random = generator(seed, Stream.SCORER, 1)
         for name, first in (("all", 0), ("own", rows.shape[1] // 2)):
             forest = ExtraTreesClassifier(
-                trees, min_samples_leaf=5, max_features="sqrt", n_jobs=-1, random_state=int(random.integers(2**31))
+                trees, min_samples_leaf=5, max_features="sqrt", random_state=int(random.integers(2**31))
             )
             forest.fit(rows[:, first:], labels, weights)
             arrays |= {f"{name}.{key}": values for key, values in _flatten(forest, classes + 1, first).items()}
