@@ -32,9 +32,11 @@ def pytest_cmdline_main(config):
     if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
         return  # the processes that xdist starts come by here, too
     named = all(Path(argument.partition("::")[0]).is_file() for argument in config.args)
-    if config.option.numprocesses is None and not named and not config.option.usepdb:
-        config.option.numprocesses = min(4, os.cpu_count() or 1)
-        config.option.dist = "worksteal"
+    option = config.option
+    if option.numprocesses is None and not named and not option.usepdb:
+        option.numprocesses = min(4, os.cpu_count() or 1)
+    if option.numprocesses and option.dist == "no":
+        option.dist = "worksteal"  # each process takes a row of whole files, so that most fixtures are made once
 
 
 @pytest.fixture(scope="module")
