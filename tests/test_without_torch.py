@@ -111,7 +111,7 @@ def test_from_labels_to_a_report(line, tmp_path):
 
 
 def test_the_demo(tmp_path):
-    kizu(["demo", tmp_path / "demo", "--images", 24, "--shots", 2])
+    kizu(["demo", tmp_path / "demo", "--images", 20, "--shots", 2])
     assert list((tmp_path / "demo").rglob("*.html"))
 
 

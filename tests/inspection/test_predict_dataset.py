@@ -164,7 +164,9 @@ def test_a_stopped_run_goes_on(folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "options", [{"min_score": 0.2}, {"score_maps": False}, {"embed": True}, {"inspector": DarkOrBright(50)}], ids=str
+    "options",
+    [{"min_score": 0.2}, {"score_maps": False}, {"embed": True}, {"inspector": DarkOrBright(50)}],
+    ids=lambda options: next(iter(options)),
 )
 def test_a_folder_is_gone_on_with_only_as_it_began(folder, tmp_path, options):
     run(folder, tmp_path / "out")

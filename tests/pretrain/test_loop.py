@@ -39,10 +39,10 @@ def losses(folder):
 
 # One process loads torch; its children train, one of them whole, others until they kill themselves (signal 9).
 KILLER = """
-import itertools, json, os, signal, sys
+import itertools, json, multiprocessing, os, signal, sys
 import torch
 import torch._dynamo  # the optimiser loads it at its first step: once here, not once a child
-from kizu.pretrain.nets import loop
+from kizu.pretrain.nets import batches, loop
 from kizu.pretrain.nets.plan import Plan
 from kizu.pretrain.nets.step import Trainer
 from pretrain_task import Discs
@@ -63,6 +63,7 @@ MOMENTS = {
     "while a checkpoint gets its name": lambda: die_at(os, "replace", 12),
 }
 torch.set_num_threads(1)
+batches.context = lambda: multiprocessing.get_context("fork")  # nothing here has threads yet, and torch is loaded
 plan = Plan(steps=30, checkpoint_seconds=0, **json.loads(sys.argv[2]) | {"workers": 1})
 for number, moment in enumerate(MOMENTS):
     for resume in (False, True)[: 1 + (moment != "whole")]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
@@ -24,6 +25,12 @@ class Discs:
     def __init__(self, count, seed=0, moment=None, at=()):
         self.count, self.seed, self.moment, self.at = count, seed, moment, at
         self.config = {"discs": 1, "seed": seed}
+
+    def __setstate__(self, state):
+        """In another process: its libraries have the threads that they have by themselves on a machine of two cores."""
+        vars(self).update(state)
+        cv2.setNumThreads(2)
+        threadpool_limits(2)
 
     def __len__(self):
         return self.count

@@ -8,8 +8,10 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
+import cv2
 import pytest
 from engine_source import Discs, shards
+from threadpoolctl import threadpool_limits
 
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
@@ -19,6 +21,16 @@ from kizu.synth.engine import State, write
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 COUNT, SIZE = 44, 8  # six shards, the last of four
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_threads():
+    """In this process: libraries have the threads that they have by themselves on a machine of two cores."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    with threadpool_limits(2):
+        yield
+    cv2.setNumThreads(before)
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def check_report(page):
 
 def test_the_whole_story(run, tmp_path):
     out = tmp_path / "demo"
-    code, text, err = run("demo", out, "--images", 24, "--shots", 3)
+    code, text, err = run("demo", out, "--images", 24, "--shots", 2)
     assert code == 0
     last = text.splitlines()[-1]
     assert re.fullmatch(r"demo done in \d+ s \(evaluated 8 images: .*\); open .*report\.html in a browser", last)

@@ -89,7 +89,7 @@ def test_nothing_on_the_picture(names):
 
 @pytest.mark.parametrize("count", [1, 2, 300])
 def test_few_and_many(count):
-    scene = Scene(2, count, size=(900, 1200) if count > 2 else (300, 400))
+    scene = Scene(2, count, size=(600, 800) if count > 2 else (300, 400))
     out = said(scene)
     assert_true(scene, out)
     assert len(out) >= 9
