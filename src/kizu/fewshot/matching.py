@@ -25,7 +25,7 @@ _GROUND, _CLASS = 1000, 300  # cells of a bank
 _SHRINKAGE = 0.1  # of the covariance of the ground towards a multiple of the identity
 _AXES = 128  # at most: those that hold most of the whitened cells
 _CLIP = 8.0  # standard deviations
-_SCALE = 8.0  # of a difference of cosines, so that a match weighs about as log odds do
+SCALE = 8.0  # of a difference of cosines, so that a match weighs about as log odds do
 _C = 0.003  # inverse strength of the penalty of the logistic regression,
 _FITTED = 12_000  # and cells that it is fitted to
 _ROWS = 2048  # at a time
@@ -147,6 +147,11 @@ class Matching:
         """Number of classes C."""
         return len(self.arrays[f"match.{PARTS[0]}.ends"]) - 1
 
+    def whitened(self, part: str, values: np.ndarray) -> np.ndarray:
+        """Whitened cells float32 (N, D) of unit length, from the values (N, F) of one of :data:`PARTS`."""
+        mean, scale, axes = (self.arrays[f"match.{part}.{name}"] for name in ("mean", "scale", "axes"))
+        return _unit(_standard(values, mean, scale) @ axes)
+
     def score(self, rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """Log odds of the logistic regression, and how much more a cell is like a class than like the ground.
 
@@ -170,7 +175,7 @@ class Matching:
             near = np.empty((len(values), len(ends)), np.float32)
             units.append(_unit(_standard(values, mean, scale) @ axes))
             _nearest(units[-1] @ bank.T, ends, near)
-            like += _SCALE * (near[:, 1:] - near[:, :1])
+            like += SCALE * (near[:, 1:] - near[:, :1])
         odds = np.concatenate(units, axis=1) @ self.arrays["match.weight"] + self.arrays["match.bias"]
         share = np.exp(odds - odds.max(1, keepdims=True))
         share /= share.sum(1, keepdims=True)

@@ -41,12 +41,12 @@ class Wanted:
         matcher: one of :data:`MATCHERS`.
         network: folder of the model that ``sam2`` asks.
         refine, refine_with: how ``kizu`` refines outlines, and the file or folder that it takes.
-        adapt: minutes in which a network is fine-tuned for ``kizu``; None = none is.
+        adapt: minutes in which a network is fine-tuned for ``kizu``; None or 0 = none is.
         update: a model file of ``kizu`` whose examples are taken up.
         remove: ids of those of them that are not.
         partial: what is not drawn on the pictures is unknown.
         ground: then the class of what is no defect.
-        kept: further options, which are those of the updated model where they are None: the keys of :data:`KEPT`.
+        kept: further options, of the keys of :data:`KEPT`; what is not given is as in the updated model.
     """
 
     matcher: str = "kizu"
@@ -73,8 +73,8 @@ Fit = tuple[Inspector, list[Expected]]
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What a matcher is asked for when all options are known; attributes as those of :class:`Wanted`."""
+class Asked:
+    """What a matcher is asked for when all options are known; attributes as those of :class:`Wanted`, :data:`KEPT`."""
 
     false_alarms: float
     seed: int
@@ -102,16 +102,7 @@ def fit_from(
     """
     _check(wanted, dataset, shots, split, clean)
     old = open_remembering(wanted.update) if wanted.update else None
-    given = {key: value for key, value in wanted.kept.items() if value is not None}
-    options = KEPT | (old.memory.options if old else {}) | given
-    if old and wanted.adapt is None and options.get("adapt"):
-        raise KizuError(
-            f"{wanted.update} was adapted for {options['adapt']:g} minutes, and its network knows the old examples "
-            f"alone: fine-tune it anew with --adapt {options['adapt']:g}, or leave it out with --adapt 0"
-        )
-    options["adapt"] = wanted.adapt or None
-    if wanted.adapt == 0 and not old:
-        raise KizuError("--adapt 0: adapting takes minutes; 2 to 10 are usual")
+    options = KEPT | (old.memory.options if old else {}) | wanted.kept
     support = None if dataset is None else _drawn(dataset, wanted, options, shots, split, clean, skips)
     changes = Changes()
     if old:
@@ -122,16 +113,36 @@ def fit_from(
     refiner = refiner_from(wanted.refine or NONE, wanted.refine_with)
     if old and wanted.refine is None:
         refiner = old.refiner
-    about = {key: options[key] for key in ("false_alarms", "seed", "turns", "augment", "adapt")}
-    inspector, expected = MATCHERS[wanted.matcher](
-        support, _Asked(**about, network=wanted.network, refiner=refiner), skips
-    )
+    asked = asked_of(options, wanted.adapt, wanted.network, refiner)
+    inspector, expected = MATCHERS[wanted.matcher](support, asked, skips)
     remark = f" ({changes})" if old else ""
     if wanted.matcher == "kizu":
-        remark += remember(inspector, support, options)
+        remark += remember(inspector, support, options | {"adapt": asked.adapt})
     inspector.save(out)
     show(expected, inspector.card.notes, support, chosen=wanted.matcher != "gfds")
     return inspector, support, remark
+
+
+def asked_of(
+    options: dict[str, Any], adapt: float | None = None, network: Path | None = None, refiner: Refiner | None = None
+) -> Asked:
+    """What a matcher is asked for.
+
+    Args:
+        options: the keys of :data:`KEPT`, and ``adapt``, where a model that is fitted anew was adapted.
+        adapt: minutes, as they are given now; 0 = none, although that model was.
+
+    Raises:
+        KizuError: that model was adapted, and nothing is said of it now: its network knows the old examples alone.
+    """
+    before = options.get("adapt")
+    if adapt is None and before:
+        raise KizuError(
+            f"this model was adapted for {before:g} minutes, and its network knows the old examples alone: fine-tune "
+            f"it anew with --adapt {before:g}, or leave it out with --adapt 0"
+        )
+    about = {key: options[key] for key in ("false_alarms", "seed", "turns", "augment")}
+    return Asked(**about, adapt=adapt or None, network=network, refiner=refiner)
 
 
 def _drawn(
@@ -187,7 +198,7 @@ def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str |
         raise KizuError("--network belongs to --matcher sam2; give that too, or leave it out")
 
 
-def _fit_kizu(support: Support, asked: _Asked, skips: Skips) -> Fit:
+def _fit_kizu(support: Support, asked: Asked, skips: Skips) -> Fit:
     more = asked.augment == COMPOSE
     composed = compose_support(support, asked.seed) if more else []
     adapted = None
@@ -200,17 +211,17 @@ def _fit_kizu(support: Support, asked: _Asked, skips: Skips) -> Fit:
         )  # fmt: skip
 
 
-def _fit_sam2(support: Support, asked: _Asked, skips: Skips) -> Fit:
+def _fit_sam2(support: Support, asked: Asked, skips: Skips) -> Fit:
     with progress("fitting", track_steps(support)) as step:
         return fit_track(support, asked.network, asked.false_alarms, asked.seed, asked.turns, skips, step)
 
 
-def _fit_gfds(support: Support, asked: _Asked, skips: Skips) -> Fit:
+def _fit_gfds(support: Support, asked: Asked, skips: Skips) -> Fit:
     with progress("fitting", gfds_steps(support)) as step:
         return fit_gfds(support, step)
 
 
-MATCHERS: dict[str, Callable[[Support, _Asked, Skips], Fit]] = {
+MATCHERS: dict[str, Callable[[Support, Asked, Skips], Fit]] = {
     "kizu": _fit_kizu, "sam2": _fit_sam2, "gfds": _fit_gfds
 }  # fmt: skip
 
