@@ -177,6 +177,8 @@ def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str |
         raise KizuError(f"--{idle[0]} says which pictures of a data set are taken; name that too, or leave it out")
     if wanted.remove is not None and wanted.update is None:
         raise KizuError("--remove takes examples from the model that --update names; give that too, or leave it out")
+    if wanted.adapt == 0 and wanted.update is None:
+        raise KizuError("--adapt 0: adapting takes minutes; 2 to 10 are usual")
     if wanted.ground is not None and not wanted.partial:
         raise KizuError("--ground belongs to --partial; give that too, or leave it out")
     if wanted.matcher != "kizu":
@@ -235,7 +237,7 @@ def compose_support(support: Support, seed: int) -> list[Sample]:
         KizuError: nothing on the labelled pictures can be cut out.
     """
     labelled = [sample for sample in support.labelled if not is_partial(sample)]
-    if not labelled:
+    if support.labelled and not labelled:
         raise KizuError("--augment compose: all pictures are labelled in part; label some whole, or leave it out")
     data = Dataset([*labelled, *support.clean], (*support.names, OTHERS))
     source = composed_of(data, support.names, seed, options=Options(empty=0.0))
