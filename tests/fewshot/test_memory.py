@@ -7,7 +7,7 @@ from fewshot_scenes import supported, surface
 
 from kizu.core import images
 from kizu.core.dataset import Dataset
-from kizu.core.errors import KizuError
+from kizu.core.errors import DataError, KizuError
 from kizu.core.inspector import Inspector
 from kizu.core.sample import Sample
 from kizu.evaluation.support import digest
@@ -110,17 +110,30 @@ def test_loading_and_looking_decode_nothing(inspector, fitted, tmp_path, monkeyp
     ("asked", "limit", "kept", "said"),
     [
         (None, 10**6, True, ""),
-        (None, 100, False, ", without its examples (0 MB; --memory keeps them)"),
+        (None, 100, False, ", without its examples (they take more than 0 MB; --memory keeps them)"),
         (True, 100, True, ""),
         (False, 10**6, False, ""),
     ],
 )
-def test_large_examples_are_left_out_unless_asked_for(inspector, fitted, monkeypatch, asked, limit, kept, said):
+@pytest.mark.parametrize("held", [0, 10**6])
+def test_large_examples_are_left_out_unless_asked_for(inspector, fitted, monkeypatch, asked, limit, kept, said, held):
     monkeypatch.setattr(memory_module, "MOST_BYTES", limit)
+    monkeypatch.setattr(memory_module, "_HELD", held)
     assert remember(inspector, fitted[1], KEPT | {"memory": asked}) == said
     assert (inspector.memory is not None) == kept
-    told = [note for note in inspector.card.notes if "fit with --memory to keep them" in note]
+    assert not kept or len(inspector.memory.support().labelled) == 2
+    told = [note for note in inspector.card.notes if "not in the file, so it takes no --update" in note]
     assert len(told) == bool(said)
+
+
+def test_a_name_that_no_file_can_hold(inspector, fitted):
+    """Such pictures were fitted to before models remembered anything, and still are."""
+    names, labelled = fitted[1].names, fitted[1].labelled
+    odd = Support(names, [labelled[0].replace(id="bad\udcff.png"), labelled[1]], [])
+    assert "not valid UTF-8" in remember(inspector, odd, dict(KEPT))
+    assert inspector.memory is None
+    with pytest.raises(DataError, match="not valid UTF-8"):
+        remember(inspector, odd, KEPT | {"memory": True})
 
 
 def test_good_pictures_that_could_not_be_read_are_not_remembered(inspector, fitted):

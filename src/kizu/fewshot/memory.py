@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kizu.core.errors import KizuError
+from kizu.core.errors import DataError, KizuError
 from kizu.fewshot.support import Support, ordered
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 32_000_000  # that examples take in a model file unless more is asked for
 _ARRAY = "memory.examples"
-_ROWS = 32  # at a time
+_HELD = 8_000_000  # bytes of pictures that are held before they are written
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,25 @@ class Memory:
     options: dict[str, Any]
 
     @classmethod
-    def of(cls, support: Support, options: dict[str, Any]) -> Memory:
-        """Of the pictures of a fit. Raises DataError where one cannot be read."""
+    def of(cls, support: Support, options: dict[str, Any], most: int | None = None) -> Memory | None:
+        """Of the pictures of a fit; None where they take more than ``most`` bytes. DataError: one cannot be read."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         from kizu.core.rows import SCHEMA, to_row
 
-        samples = [*support.labelled, *support.clean]
-        out = pa.BufferOutputStream()
+        out, rows, held = pa.BufferOutputStream(), [], 0
         with pq.ParquetWriter(out, SCHEMA, compression="zstd", use_dictionary=False) as writer:
-            for i in range(0, len(samples), _ROWS):
-                rows = [to_row(sample.replace(score_map=None), embed=True) for sample in samples[i : i + _ROWS]]
-                writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+            for sample in (*support.labelled, *support.clean, None):
+                if sample is None or held > _HELD:
+                    if rows:
+                        writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+                    rows, held = [], 0
+                    if most is not None and out.tell() > most:
+                        return None
+                if sample is not None:
+                    rows.append(to_row(sample.replace(score_map=None), embed=True))
+                    held += len(rows[-1]["image"])
         data = np.frombuffer(out.getvalue(), np.uint8)
         return cls(data, len(support.labelled), support.names, support.info, options)
 
@@ -98,17 +104,23 @@ def remember(inspector: FewShotInspector, support: Support, options: dict[str, A
 
     Returns:
         What the closing line has to say of it, or "".
+
+    Raises:
+        DataError: an example cannot be kept, and ``options`` say that all are.
     """
-    if options["memory"] is False:
+    wanted = options["memory"]
+    if wanted is False:
         return ""
     there = {id for record in inspector.card.data if record["role"] == "clean" for id in record["ids"]}
     read = replace(support, clean=[sample for sample in support.clean if sample.id in there])
-    memory = Memory.of(read, options)
-    if options["memory"] or len(memory.examples) <= MOST_BYTES:
-        inspector.memory = memory
+    reason = f"they take more than {MOST_BYTES // 10**6} MB; --memory keeps them"
+    try:
+        inspector.memory = Memory.of(read, options, None if wanted else MOST_BYTES)
+    except DataError as error:
+        if wanted:
+            raise
+        reason = str(error)
+    if inspector.memory is not None:
         return ""
-    size = f"{len(memory.examples) / 1e6:.0f} MB"
-    inspector.card.notes.append(
-        f"Its examples, {size}, are not in the file, so it takes no --update; fit with --memory to keep them."
-    )
-    return f", without its examples ({size}; --memory keeps them)"
+    inspector.card.notes.append(f"Its examples are not in the file, so it takes no --update: {reason}.")
+    return f", without its examples ({reason})"

@@ -46,7 +46,7 @@ class Wanted:
         remove: ids of those of them that are not.
         partial: what is not drawn on the pictures is unknown.
         ground: then the class of what is no defect.
-        kept: further options, of the keys of :data:`KEPT`; what is not given is as in the updated model.
+        kept: further options that are given, of the keys of :data:`KEPT`; others are as in the updated model.
     """
 
     matcher: str = "kizu"
@@ -103,17 +103,17 @@ def fit_from(
     _check(wanted, dataset, shots, split, clean)
     old = open_remembering(wanted.update) if wanted.update else None
     options = KEPT | (old.memory.options if old else {}) | wanted.kept
-    support = None if dataset is None else _drawn(dataset, wanted, options, shots, split, clean, skips)
-    changes = Changes()
-    if old:
-        asked = wanted.kept.get("classes")
-        support, changes = merged(
-            old.memory.support(), support, wanted.remove or (), options["classes"], asked is not None, options["seed"]
-        )
     refiner = refiner_from(wanted.refine or NONE, wanted.refine_with)
     if old and wanted.refine is None:
         refiner = old.refiner
     asked = asked_of(options, wanted.adapt, wanted.network, refiner)
+    support = None if dataset is None else _drawn(dataset, wanted, options, shots, split, clean, skips)
+    changes = Changes()
+    if old:
+        strict = "classes" in wanted.kept
+        support, changes = merged(
+            old.memory.support(), support, wanted.remove or (), options["classes"], strict, options["seed"]
+        )
     inspector, expected = MATCHERS[wanted.matcher](support, asked, skips)
     remark = f" ({changes})" if old else ""
     if wanted.matcher == "kizu":
