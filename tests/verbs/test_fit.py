@@ -122,3 +122,18 @@ def test_a_place_that_cannot_be_written(refused, disc_line, tmp_path):
     line = refused("fit", disc_line, "--shots", 1, "--out", tmp_path)
     assert "is a folder" in line
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_examples_are_added_and_removed_on_the_command_line(run, refused, disc_model, tmp_path):
+    """The same options in all three; what is remembered is named by its id."""
+    memory = Inspector.load(disc_model).memory.support()
+    one, two = (sample.id for sample in memory.clean[:2])
+    out = tmp_path / "m.kizu"
+    code, told, _ = run("fit", "--update", disc_model, "--remove", one, two, "--no-memory", "--out", out)
+    assert code == 0
+    assert "from 4 labelled and 8 good pictures" in told
+    assert f"written to {out} (2 removed). Next: kizu predict" in told
+    assert Inspector.load(out).memory is None
+    line = refused("fit", "--update", disc_model, "--remove", "0" + one, "--out", out)
+    assert f"--remove 0{one}: no remembered example has this id; the nearest are " in line and one in line
+    assert "remembers no examples" in refused("fit", "--update", out, "--out", out)

@@ -25,7 +25,7 @@ from kizu.fewshot.members import Members
 from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix, choose_with_decoder
 from kizu.fewshot.network import Network, shipped
 from kizu.fewshot.refine import Refiner
-from kizu.fewshot.support import Support
+from kizu.fewshot.support import Support, is_partial
 from kizu.fewshot.thresholds import NEVER, choose_rules, pairs_of
 from kizu.fewshot.views import Kept
 from kizu.inspection.calibrate import Expected, class_share
@@ -166,7 +166,10 @@ def fit_fewshot(
     if missing:
         raise KizuError(f"class {missing[0]!r}: none of its labelled pictures has a pixel in its mask; label it again")
     if not any((cells.labels == 0).any() for cells in labelled + clean_cells):
-        raise KizuError("no ground: the masks cover the labelled pictures whole; pass good pictures with --clean")
+        raise KizuError(
+            "no ground: the masks cover the labelled pictures whole, or nothing is said of the rest; pass good "
+            "pictures with --clean, or draw ground"
+        )
 
     def judged(fold: int) -> _Fold:
         held = parting.held(fold)
@@ -240,7 +243,7 @@ def fit_fewshot(
         rules,
         expected,
         false_alarms,
-        _notes(support.names, set().union(*lost), copied),
+        _notes(support.names, set().union(*lost), copied) + _in_part(support.labelled),
     )
     if adapted:
         card.architecture += f"; kizu-dense, fine-tuned for {adapted.steps} steps, as one more member"
@@ -262,6 +265,12 @@ def _notes(names: tuple[str, ...], lost: set[int], copied: set[int]) -> list[str
     )
     notes = [f"{told}half, which flatters. Label more."] if in_halves else []
     return notes + judged_on_copies([names[k] for k in sorted(copied)], "the scorer was fitted to")
+
+
+def _in_part(labelled: list[Sample]) -> list[str]:
+    count = sum(map(is_partial, labelled))
+    told = f"{count} of {len(labelled)} labelled pictures are labelled in part: only what is drawn on them is judged."
+    return [told] if count else []
 
 
 def _on_cells(maps: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:

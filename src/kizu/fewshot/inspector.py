@@ -16,6 +16,7 @@ from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import channels
 from kizu.fewshot.matching import Matching
 from kizu.fewshot.members import Members
+from kizu.fewshot.memory import Memory, memory_of
 from kizu.fewshot.mix import Mix
 from kizu.fewshot.network import VERSION, network_of
 from kizu.fewshot.refine import Refiner, refiner_of
@@ -42,18 +43,26 @@ class FewShotInspector(Inspector):
         members: what was fitted to labelled cells.
         mixes, rules: one a class.
         refiner: of the outlines of what fires, or None.
+        memory: of the examples that it was fitted to, or None.
     """
 
     kind: ClassVar[str] = "fewshot"
 
     def __init__(
-        self, card: Card, members: Members, mixes: list[Mix], rules: list[Rule], refiner: Refiner | None = None
+        self,
+        card: Card,
+        members: Members,
+        mixes: list[Mix],
+        rules: list[Rule],
+        refiner: Refiner | None = None,
+        memory: Memory | None = None,
     ):
         self.card = card
         self.members = members
         self.mixes = mixes
         self.rules = rules
         self.refiner = refiner
+        self.memory = memory
 
     def inspect(self, image: np.ndarray, min_score: float = 0.5) -> tuple[Instances, np.ndarray]:
         """Instances (strongest first) and score maps float32 (C, H, W) of one uint8 (H, W, 3) RGB image."""
@@ -65,12 +74,14 @@ class FewShotInspector(Inspector):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, settings = self.refiner.state() if self.refiner else ({}, None)
-        return self.members.arrays | arrays, {
+        examples, memory = self.memory.state() if self.memory else ({}, None)
+        return self.members.arrays | arrays | examples, {
             "features": VERSION,
             "network": self.members.network.state()[1],
             "mixes": [asdict(mix) for mix in self.mixes],
             "rules": [asdict(rule) for rule in self.rules],
             "refine": settings,
+            "memory": memory,
         }
 
     @classmethod
@@ -79,6 +90,7 @@ class FewShotInspector(Inspector):
             raise KizuError(
                 f"fitted to features {settings.get('features')!r}, and this Kizu makes {VERSION!r}; fit again"
             )
+        memory, arrays = memory_of(arrays, settings.get("memory"))
         network = network_of(arrays, settings["network"])
         mixes = [Mix(tuple(mix["weights"]), mix["blur"]) for mix in settings["mixes"]]
         rules = [Rule(**rule) for rule in settings["rules"]]
@@ -94,4 +106,4 @@ class FewShotInspector(Inspector):
         members = Members(scorer, matching, Decoder.of_arrays(arrays), network)
         if any(len(mix.weights) != members.count for mix in mixes):
             raise KizuError(f"a mixture of {members.count} members is expected, and it has another")
-        return cls(card, members, mixes, rules, refiner)
+        return cls(card, members, mixes, rules, refiner, memory)

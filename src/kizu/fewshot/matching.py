@@ -25,7 +25,7 @@ _GROUND, _CLASS = 1000, 300  # cells of a bank
 _SHRINKAGE = 0.1  # of the covariance of the ground towards a multiple of the identity
 _AXES = 128  # at most: those that hold most of the whitened cells
 _CLIP = 8.0  # standard deviations
-_SCALE = 8.0  # of a difference of cosines, so that a match weighs about as log odds do
+SCALE = 8.0  # of a difference of cosines, so that a match weighs about as log odds do
 _C = 0.003  # inverse strength of the penalty of the logistic regression,
 _FITTED = 12_000  # and cells that it is fitted to
 _ROWS = 1024  # at a time
@@ -127,9 +127,9 @@ class Matching:
             scale = ground.std(0) + 1e-4 * np.abs(mean).max() + 1e-6
             standard = [_standard(values[places], mean, scale) for places in kept]
             axes = _axes(_standard(ground, mean, scale), standard)
-            bank = np.concatenate([_unit(cells @ axes) for cells in standard])
+            bank = np.concatenate([unit(cells @ axes) for cells in standard])
             ends = np.cumsum([len(places) for places in kept])
-            units.append(_unit(_standard(values[some], mean, scale) @ axes) * np.sqrt(axes.shape[1]))
+            units.append(unit(_standard(values[some], mean, scale) @ axes) * np.sqrt(axes.shape[1]))
             values = (mean, scale, axes, bank, ends)
             types = (np.float32,) * 4 + (np.int32,)
             named = zip(_NAMES, values, types, strict=True)
@@ -186,9 +186,9 @@ class Matching:
         for part, values in zip(PARTS, cells, strict=True):
             bank, ends = self._thin[part] if thinned else (self.arrays[f"match.{part}.{n}"] for n in ("bank", "ends"))
             near = np.empty((len(values), len(ends)), np.float32)
-            units.append(_unit(values))
+            units.append(unit(values))
             _nearest(units[-1] @ bank.T, ends, near)
-            like += _SCALE * (near[:, 1:] - near[:, :1])
+            like += SCALE * (near[:, 1:] - near[:, :1])
         odds = np.concatenate(units, axis=1) @ self.arrays["match.weight"] + self.arrays["match.bias"]
         share = np.exp(odds - odds.max(1, keepdims=True))
         share /= share.sum(1, keepdims=True)
@@ -212,8 +212,9 @@ def _standard(values: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.nda
     return np.clip((values - mean) / scale, -_CLIP, _CLIP).astype(np.float32)
 
 
-def _unit(cells: np.ndarray) -> np.ndarray:
-    return cells / (np.linalg.norm(cells, axis=1, keepdims=True) + np.float32(1e-6))
+def unit(cells: np.ndarray) -> np.ndarray:
+    """Cells (..., D) at unit length."""
+    return cells / (np.linalg.norm(cells, axis=-1, keepdims=True) + np.float32(1e-6))
 
 
 def _axes(ground: np.ndarray, kept: list[np.ndarray]) -> np.ndarray:
@@ -230,7 +231,7 @@ def _axes(ground: np.ndarray, kept: list[np.ndarray]) -> np.ndarray:
     whitening = solve_triangular(factor, np.eye(len(factor)), lower=True).T.astype(np.float32)
     if len(whitening) <= _AXES:
         return whitening
-    units = [_unit(cells @ whitening) for cells in kept if len(cells)]
-    energy = sum((unit.T @ unit).astype(np.float64) / len(unit) for unit in units)
+    units = [unit(cells @ whitening) for cells in kept if len(cells)]
+    energy = sum((own.T @ own).astype(np.float64) / len(own) for own in units)
     strongest = [len(energy) - _AXES, len(energy) - 1]
     return whitening @ eigh(energy, subset_by_index=strongest)[1].astype(np.float32)

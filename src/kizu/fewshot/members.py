@@ -23,6 +23,11 @@ FILTERS, WHITENED = [0, 1, 2], [3, 4]  # places of the members
 _FINE = 640 * 640  # pixels; on larger pictures every eighth pixel is matched, on smaller ones every fourth
 
 
+def step_of(size: tuple[int, int]) -> int:
+    """Cells of the side of a block that is matched, in a picture of (height, width) pixels."""
+    return 2 if size[0] * size[1] <= _FINE else 4
+
+
 @dataclass(frozen=True)
 class Members:
     """What was fitted to labelled cells: a scorer of three members, two on whitened cells of filters and a network, and
@@ -99,7 +104,7 @@ class Members:
         out = np.zeros((MEMBERS, self.scorer.classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
         if not any(m in asked for m in range(MEMBERS)):
             return out
-        step = 2 if height * width <= _FINE else 4
+        step = step_of((height, width))
         for tile, features, maps in views(image, self.network) if seen is None else seen:
             out[(slice(None), slice(None), *tile.cells)] = self._tile(tile, features, maps, asked, step)
         return out
@@ -114,15 +119,8 @@ class Members:
         """
         block = 2 * step
         # A block beyond the tile's own cells, so that nothing is interpolated from its own side alone.
-        first = [max(part.start - block, 0) for part in tile.inner]
-        last = [min(part.stop + block, length) for part, length in zip(tile.inner, features.shape, strict=False)]
-        here = features[first[0] : last[0], first[1] : last[1]]
-        whole = _padded(here, step)
-        grid = whole.shape[0] // step, whole.shape[1] // step
-        means = cv2.resize(whole, grid[::-1], interpolation=cv2.INTER_AREA)
-        filters = self.matching.projected("filters", _flat(means)).reshape(*grid, -1)
-        network = self._seen(maps, step, [place // step for place in first], grid)
-        means, filters, network = (_padded(values, 2) for values in (means, filters, network))
+        first, whole, *parts = self.blocks(tile, features, maps, step, block)
+        means, filters, network = (_padded(values, 2) for values in parts)
         coarse, fine = (means.shape[0] // 2, means.shape[1] // 2), means.shape[:2]
         halved = [_flat(cv2.resize(v, coarse[::-1], interpolation=cv2.INTER_AREA)) for v in (means, filters, network)]
         odds = [self.scorer.score(halved[0]), self.matching.score_projected(*halved[1:], thinned=True)]
@@ -143,6 +141,28 @@ class Members:
         inner = [slice(p.start - start, p.stop - start) for p, start in zip(tile.inner, first, strict=True)]
         own = out[inner[0], inner[1]]
         return own.reshape(*own.shape[:2], MEMBERS, -1).transpose(2, 3, 0, 1)
+
+    def blocks(
+        self, tile: Tile, features: np.ndarray, maps: list[np.ndarray], step: int, margin: int = 0
+    ) -> tuple[list[int], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """A tile by blocks of ``step`` x ``step`` cells.
+
+        Args:
+            tile, features, maps: a view.
+            margin: cells around those that the tile answers for.
+
+        Returns:
+            where it begins among the tile's cells; its cells float32 (h, w, F), whole blocks of them; their means
+            float32 (h / step, w / step, F); and these and what the network sees of them, projected, float32 (h / step,
+            w / step, D).
+        """
+        first = [max(part.start - margin, 0) for part in tile.inner]
+        last = [min(part.stop + margin, length) for part, length in zip(tile.inner, features.shape, strict=False)]
+        whole = _padded(features[first[0] : last[0], first[1] : last[1]], step)
+        grid = whole.shape[0] // step, whole.shape[1] // step
+        means = cv2.resize(whole, grid[::-1], interpolation=cv2.INTER_AREA)
+        filters = self.matching.projected("filters", _flat(means)).reshape(*grid, -1)
+        return first, whole, means, filters, self._seen(maps, step, [place // step for place in first], grid)
 
     def _seen(self, maps: list[np.ndarray], step: int, first: list[int], shape: tuple[int, int]) -> np.ndarray:
         """What the network sees of blocks of ``step`` cells, from block ``first`` on.

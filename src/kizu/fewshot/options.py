@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from kizu.core.dataset import Dataset
 from kizu.core.errors import KizuError
@@ -17,11 +18,15 @@ from kizu.fewshot.backbones import check_backbone, network_from
 from kizu.fewshot.fit import fit_fewshot, steps
 from kizu.fewshot.gfds_fit import fit_gfds
 from kizu.fewshot.gfds_fit import steps as gfds_steps
-from kizu.fewshot.refine import NONE, refiner_from
+from kizu.fewshot.memory import remember
+from kizu.fewshot.network import Network
+from kizu.fewshot.partial import GROUND, choose_partial
+from kizu.fewshot.refine import NONE, Refiner, refiner_from
 from kizu.fewshot.sam2_folder import input_side, weight_files
-from kizu.fewshot.support import Support, choose_support
+from kizu.fewshot.support import Support, choose_support, is_partial
 from kizu.fewshot.track_fit import fit_track
 from kizu.fewshot.track_fit import steps as track_steps
+from kizu.fewshot.update import Changes, merged, open_remembering
 from kizu.inspection.calibrate import Expected
 from kizu.synth.compose.options import Options
 from kizu.synth.compose.within import COMPOSE, composed_of
@@ -33,75 +38,164 @@ _EACH, _MOST = 3, 30  # composed pictures for each labelled one, and in all
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a matcher is asked for; each field is an option of ``kizu fit``.
+    """What a fit is asked for; each field is an option of ``kizu fit``, None = not given.
 
     Attributes:
         matcher: one of :data:`MATCHERS`.
         network: folder of the model that ``sam2`` asks.
-        turns: whether ``sam2`` remembers mirrored copies, too, and ``adapt`` turns and flips pictures.
-        augment: ``compose`` = ``kizu`` learns from composed pictures, too.
-        adapt: minutes in which a network is fine-tuned for ``kizu``; None = none is.
         refine, refine_with: how ``kizu`` refines outlines, and the file or folder that it takes.
         backbone: what ``kizu`` looks with, see :func:`kizu.fewshot.backbones.network_from`; None = the shipped network.
+        adapt: minutes in which a network is fine-tuned for ``kizu``; None or 0 = none is.
+        update: a model file of ``kizu`` whose examples are taken up.
+        remove: ids of those of them that are not.
+        partial: what is not drawn on the pictures is unknown.
+        ground: then the class of what is no defect.
+        kept: further options that are given, of the keys of :data:`KEPT`; others are as in the updated model.
     """
 
     matcher: str = "kizu"
     network: Path | None = None
-    turns: bool = True
-    augment: str | None = None
-    refine: str = NONE
+    refine: str | None = None
     refine_with: Path | None = None
     adapt: float | None = None
     backbone: str | None = None
+    update: Path | None = None
+    remove: list[str] | None = None
+    partial: bool = False
+    ground: str | None = None
+    kept: dict[str, Any] = field(default_factory=dict)
 
+
+# Options that a model file remembers, and what they are by default: the classes to find, the share of good pictures on
+# which it may fire, the seed, whether pictures may be turned, ``compose`` to learn from composed pictures, too, whether
+# pictures without labels are good ones, and whether examples are kept (None: where they are not too large).
+KEPT: dict[str, Any] = {
+    "classes": None, "false_alarms": 0.05, "seed": 0, "turns": True, "augment": NONE, "empty_is_clean": True,
+    "memory": None,
+}  # fmt: skip
 
 Fit = tuple[Inspector, list[Expected]]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a matcher is asked for when all options are known; attributes as those of :class:`Wanted`, :data:`KEPT`."""
+
+    false_alarms: float
+    seed: int
+    turns: bool
+    augment: str
+    adapt: float | None
+    network: Path | None
+    refiner: Refiner | None
+    backbone: str | None = None
+    sees: Network | None = None  # the backbone of an updated model, where no other one is named
+
+
 def fit_from(
-    dataset: Path,
-    out: Path,
-    wanted: Wanted,
-    *,
-    classes: list[str] | None,
-    shots: int | None,
-    split: str | None,
-    clean: Path | None,
-    empty_is_clean: bool,
-    false_alarms: float,
-    seed: int,
+    dataset: Path | None, out: Path, wanted: Wanted, *, shots: int | None, split: str | None, clean: Path | None,
     skips: Skips,
-) -> tuple[Inspector, Support]:
+) -> tuple[Inspector, Support, str]:  # fmt: skip
     """Fit to a data set and write the model file; see :func:`kizu.fewshot.fit.fit_fewshot`.
+
+    Args:
+        dataset: None = to what the updated model remembers alone.
+
+    Returns:
+        The inspector, what it was fitted to, and a remark for the closing line, or "".
 
     Raises:
         KizuError: options or pictures that cannot be used, or the model file cannot be written.
     """
-    _check(wanted)
-    data = Dataset.open(dataset).split(split)
-    good = Dataset.open(clean) if clean is not None else (None if empty_is_clean else data[:0])
-    if wanted.matcher == "gfds":
-        good = data[:0]  # it knows no good pictures
-    support = choose_support(data, classes, shots, good, seed, skips, false_alarms)
-    inspector, expected = MATCHERS[wanted.matcher](support, wanted, false_alarms, seed, skips)
+    _check(wanted, dataset, shots, split, clean)
+    old = open_remembering(wanted.update) if wanted.update else None
+    options = KEPT | (old.memory.options if old else {}) | wanted.kept
+    refiner = refiner_from(wanted.refine or NONE, wanted.refine_with)
+    if old and wanted.refine is None:
+        refiner = old.refiner
+    asked = asked_of(options, wanted.adapt, wanted.network, refiner)
+    asked = replace(asked, backbone=wanted.backbone, sees=old.members.network if old else None)
+    support = None if dataset is None else _drawn(dataset, wanted, options, shots, split, clean, skips)
+    changes = Changes()
+    if old:
+        strict = "classes" in wanted.kept
+        support, changes = merged(
+            old.memory.support(), support, wanted.remove or (), options["classes"], strict, options["seed"]
+        )
+    inspector, expected = MATCHERS[wanted.matcher](support, asked, skips)
+    remark = f" ({changes})" if old else ""
+    if wanted.matcher == "kizu":
+        remark += remember(inspector, support, options | {"adapt": asked.adapt})
     inspector.save(out)
     show(expected, inspector.card.notes, support, chosen=wanted.matcher != "gfds")
-    return inspector, support
+    return inspector, support, remark
 
 
-def _check(wanted: Wanted) -> None:
-    """Refuse options of another matcher, and a folder that holds no model, before any picture is looked at."""
+def asked_of(
+    options: dict[str, Any], adapt: float | None = None, network: Path | None = None, refiner: Refiner | None = None
+) -> Asked:
+    """What a matcher is asked for.
+
+    Args:
+        options: the keys of :data:`KEPT`, and ``adapt``, where a model that is fitted anew was adapted.
+        adapt: minutes, as they are given now; 0 = none, although that model was.
+
+    Raises:
+        KizuError: that model was adapted, and nothing is said of it now: its network knows the old examples alone.
+    """
+    before = options.get("adapt")
+    if adapt is None and before:
+        raise KizuError(
+            f"this model was adapted for {before:g} minutes, and its network knows the old examples alone: fine-tune "
+            f"it anew with --adapt {before:g}, or leave it out with --adapt 0"
+        )
+    about = {key: options[key] for key in ("false_alarms", "seed", "turns", "augment")}
+    return Asked(**about, adapt=adapt or None, network=network, refiner=refiner)
+
+
+def _drawn(
+    dataset: Path, wanted: Wanted, options: dict[str, Any], shots: int | None, split: str | None, clean: Path | None,
+    skips: Skips,
+) -> Support:  # fmt: skip
+    """The pictures of a data set that a fit takes."""
+    data = Dataset.open(dataset).split(split)
+    # Where a part is labelled, a picture without labels is one of which nothing is said, unless that is said.
+    empty = options["empty_is_clean"] if not wanted.partial else bool(wanted.kept.get("empty_is_clean"))
+    good = Dataset.open(clean) if clean is not None else (None if empty else data[:0])
+    if wanted.matcher == "gfds":
+        good = data[:0]  # it knows no good pictures
+    classes, some = options["classes"], wanted.update is not None
+    common = (data, classes, shots, good, options["seed"], skips, options["false_alarms"])
+    if not wanted.partial:
+        return choose_support(*common, some)
+    if wanted.ground is not None and wanted.ground not in data.names:
+        raise KizuError(f"--ground {wanted.ground}: this data set has no such class, but {', '.join(data.names)}")
+    return choose_partial(*common, wanted.ground or GROUND, some)
+
+
+def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str | None, clean: Path | None) -> None:
+    """Refuse what does not belong together, and a folder that holds no model, before any picture is looked at."""
     if wanted.matcher not in MATCHERS:
         raise KizuError(f"no matcher is called {wanted.matcher!r}; there are: {', '.join(MATCHERS)}")
+    if dataset is None and wanted.update is None:
+        raise KizuError("no data set is named: kizu fit DATASET; it may be left out with --update alone")
+    for_pictures = {"shots": shots, "split": split, "clean": clean, "partial": wanted.partial or None}
+    idle = [name for name, value in for_pictures.items() if value is not None and dataset is None]
+    if idle:
+        raise KizuError(f"--{idle[0]} says which pictures of a data set are taken; name that too, or leave it out")
+    if wanted.remove is not None and wanted.update is None:
+        raise KizuError("--remove takes examples from the model that --update names; give that too, or leave it out")
+    if wanted.adapt == 0 and wanted.update is None:
+        raise KizuError("--adapt 0: adapting takes minutes; 2 to 10 are usual")
+    if wanted.ground is not None and not wanted.partial:
+        raise KizuError("--ground belongs to --partial; give that too, or leave it out")
     if wanted.matcher != "kizu":
-        if wanted.augment:
-            raise KizuError("--augment belongs to --matcher kizu; leave it out")
-        if wanted.refine != NONE or wanted.refine_with is not None:
-            raise KizuError("--refine belongs to --matcher kizu; leave it out")
-        if wanted.adapt is not None:
-            raise KizuError("--adapt belongs to --matcher kizu; leave it out")
-        if wanted.backbone is not None:
-            raise KizuError("--backbone belongs to --matcher kizu; leave it out")
+        of_kizu = {"augment": wanted.kept.get("augment"), "refine": wanted.refine_with or wanted.refine}
+        of_kizu |= {"adapt": wanted.adapt, "update": wanted.update, "partial": wanted.partial or None}
+        of_kizu |= {"memory": wanted.kept.get("memory"), "backbone": wanted.backbone}
+        others = [name for name, value in of_kizu.items() if value not in (None, NONE)]
+        if others:
+            raise KizuError(f"--{others[0]} belongs to --matcher kizu; leave it out")
     if wanted.backbone is not None:
         check_backbone(wanted.backbone)
     if wanted.matcher == "sam2":
@@ -116,34 +210,33 @@ def _check(wanted: Wanted) -> None:
         raise KizuError("--network belongs to --matcher sam2; give that too, or leave it out")
 
 
-def _fit_kizu(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:
-    refiner = refiner_from(wanted.refine, wanted.refine_with)
-    network = None
-    if wanted.backbone is not None:
-        network = network_from(wanted.backbone, [sample.image for sample in support.labelled[:_CHECKED]])
-    more = wanted.augment == COMPOSE
-    composed = compose_support(support, seed) if more else []
+def _fit_kizu(support: Support, asked: Asked, skips: Skips) -> Fit:
+    sees = asked.sees
+    if asked.backbone is not None:
+        sees = network_from(asked.backbone, [sample.image for sample in support.labelled[:_CHECKED]])
+    more = asked.augment == COMPOSE
+    composed = compose_support(support, asked.seed) if more else []
     adapted = None
-    if wanted.adapt is not None:
-        adapted = adapt(support, wanted.adapt, None, wanted.turns, COMPOSED if more else 0.0, seed)
+    if asked.adapt is not None:
+        adapted = adapt(support, asked.adapt, None, asked.turns, COMPOSED if more else 0.0, asked.seed)
     with progress("fitting", steps(support, len(composed))) as step:
         return fit_fewshot(
-            support, false_alarms, seed, skips, step,
-            composed=composed, refiner=refiner, adapted=adapted, network=network,
+            support, asked.false_alarms, asked.seed, skips, step, composed=composed, refiner=asked.refiner,
+            adapted=adapted, network=sees,
         )  # fmt: skip
 
 
-def _fit_sam2(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:
+def _fit_sam2(support: Support, asked: Asked, skips: Skips) -> Fit:
     with progress("fitting", track_steps(support)) as step:
-        return fit_track(support, wanted.network, false_alarms, seed, wanted.turns, skips, step)
+        return fit_track(support, asked.network, asked.false_alarms, asked.seed, asked.turns, skips, step)
 
 
-def _fit_gfds(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:
+def _fit_gfds(support: Support, asked: Asked, skips: Skips) -> Fit:
     with progress("fitting", gfds_steps(support)) as step:
         return fit_gfds(support, step)
 
 
-MATCHERS: dict[str, Callable[[Support, Wanted, float, int, Skips], Fit]] = {
+MATCHERS: dict[str, Callable[[Support, Asked, Skips], Fit]] = {
     "kizu": _fit_kizu, "sam2": _fit_sam2, "gfds": _fit_gfds
 }  # fmt: skip
 
@@ -151,12 +244,17 @@ MATCHERS: dict[str, Callable[[Support, Wanted, float, int, Skips], Fit]] = {
 def compose_support(support: Support, seed: int) -> list[Sample]:
     """Pictures composed of a support, to be learned from with it; see :mod:`kizu.synth.compose`.
 
+    Pictures that are labelled in part are left out: what is on them is not known.
+
     Raises:
         KizuError: nothing on the labelled pictures can be cut out.
     """
-    data = Dataset([*support.labelled, *support.clean], (*support.names, OTHERS))
+    labelled = [sample for sample in support.labelled if not is_partial(sample)]
+    if support.labelled and not labelled:
+        raise KizuError("--augment compose: all pictures are labelled in part; label some whole, or leave it out")
+    data = Dataset([*labelled, *support.clean], (*support.names, OTHERS))
     source = composed_of(data, support.names, seed, options=Options(empty=0.0))
-    return [source[i] for i in range(min(_EACH * len(support.labelled), _MOST))]
+    return [source[i] for i in range(min(_EACH * len(labelled), _MOST))]
 
 
 def show(expected: list[Expected], notes: list[str], support: Support, chosen: bool = True) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from kizu.core.dataset import Dataset
 from kizu.core.errors import KizuError
-from kizu.core.instances import Instances
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
@@ -19,6 +18,7 @@ from kizu.inspection.record import check_labelled
 MOST_SHOTS = 20  # labelled pictures a class; more belongs to a trained detector
 CLEAN = 40  # good pictures that are used; more where a small share of false alarms asks for them
 MOST_CLEAN = 300
+CLASSES = "class names"  # key of a picture's ``meta``: the class of each instance; None = nothing is said there
 
 
 @dataclass
@@ -27,8 +27,9 @@ class Support:
 
     Attributes:
         names: the classes to find, in label order.
-        labelled: samples whose instances have labels 0 .. len(names) - 1, or len(names) for any other class.
-        clean: samples of good pictures.
+        labelled: samples whose instances have labels 0 .. len(names) - 1, or len(names) for any other class and where
+            nothing is said; ``meta[CLASSES]`` holds their names. In the order of :func:`ordered`.
+        clean: samples of good pictures, by id.
         clean_there: how many good pictures there were to choose from.
         info: of the data set: title, licence, origin ...
     """
@@ -48,6 +49,7 @@ def choose_support(
     seed: int,
     skips: Skips,
     false_alarms: float = 0.05,
+    some: bool = False,
 ) -> Support:
     """Draw the labelled and the good pictures of a fit; the same seed draws the same ones.
 
@@ -58,14 +60,15 @@ def choose_support(
             labelled as holding nothing.
         skips: notes the samples that cannot be read.
         false_alarms: the share to be promised; the smaller, the more good pictures are taken.
+        some: not all of ``classes`` need be here, nor any labelled picture.
 
     Raises:
         KizuError: an unknown class, a class without any labelled picture, or labels without masks.
     """
     if shots is not None and shots < 1:
         raise KizuError(f"{shots} shots: a class needs at least one labelled picture")
-    named = dataset.names if not classes else [dataset.names[dataset.label(name)] for name in classes]
-    wanted = list(dict.fromkeys(named))
+    named = [name for name in classes or dataset.names if not some or name in dataset.names]
+    wanted = list(dict.fromkeys(dataset.names[dataset.label(name)] for name in named))
     holds: dict[int, set[str]] = {}
     empty: list[int] = []
     for i in range(len(dataset)):
@@ -85,7 +88,7 @@ def choose_support(
     broken: set[int] = set()
     for name in wanted:
         mine = [int(i) for i in order if name in holds.get(int(i), ())]
-        if not mine and classes:
+        if not mine and classes and not some:
             raise KizuError(f"class {name!r} has no labelled picture here; label one, or leave the class out")
         limit = min(shots or MOST_SHOTS, len(mine))
         have = [i for i in chosen if name in holds[i]]
@@ -109,16 +112,38 @@ def choose_support(
                 chosen.append(i)
                 room -= 1
     names = tuple(name for name in wanted if any(name in holds[i] for i in chosen))
-    lost = [name for name in wanted if name not in names] if classes else []
+    lost = [name for name in wanted if name not in names] if classes and not some else []
     if lost:
         raise KizuError(f"class {lost[0]!r}: none of its labelled pictures can be used, {skips.items[-1]['reason']}")
-    if not chosen:
+    if not chosen and not some:
         raise KizuError("no labelled picture was found; label the defects of one to five pictures first")
     source, good = (dataset, empty) if clean is None else (clean, _holding_nothing(clean, skips))
-    most = min(max(CLEAN, needed_clean(false_alarms, len(names))), MOST_CLEAN)
-    some = sorted(generator(seed, Stream.SHOTS, 1).permutation(len(good))[:most].tolist())
-    labelled = [_with_labels(dataset[i], dataset.names, names) for i in chosen]
-    return Support(names, labelled, [source[good[i]] for i in some], len(good), dataset.info)
+    most = min(max(CLEAN, needed_clean(false_alarms, max(len(names), 1))), MOST_CLEAN)
+    drawn = generator(seed, Stream.SHOTS, 1).permutation(len(good))[:most]
+    labelled = [_named(dataset[i], dataset.names) for i in chosen]
+    return ordered(Support(names, labelled, [source[good[i]] for i in drawn], len(good), dataset.info))
+
+
+def ordered(support: Support) -> Support:
+    """With labels as indices into its names, and in an order that does not depend on how its pictures came together.
+
+    Labelled pictures stand by the first class that they show, then by id, so that the folds of a fit part each class.
+    """
+    count = len(support.names)
+    labelled = [relabelled(sample, support.names) for sample in support.labelled]
+    labelled.sort(key=lambda sample: (int(sample.instances.labels.min(initial=count)), sample.id))
+    return replace(support, labelled=labelled, clean=sorted(support.clean, key=lambda sample: sample.id))
+
+
+def relabelled(sample: Sample, names: tuple[str, ...]) -> Sample:
+    """The sample with labels as indices into ``names``; ``len(names)`` stands for all else, see :data:`CLASSES`."""
+    labels = [names.index(name) if name in names else len(names) for name in sample.meta[CLASSES]]
+    return sample.replace(instances=sample.instances.replace(labels=np.array(labels, np.int32)))
+
+
+def is_partial(sample: Sample) -> bool:
+    """Whether something on a labelled picture is neither a defect nor ground: nothing is said there."""
+    return None in sample.meta.get(CLASSES, ())
 
 
 def _holding_nothing(dataset: Dataset, skips: Skips) -> list[int]:
@@ -130,8 +155,5 @@ def _holding_nothing(dataset: Dataset, skips: Skips) -> list[int]:
     return out
 
 
-def _with_labels(sample: Sample, old: tuple[str, ...], new: tuple[str, ...]) -> Sample:
-    """The sample with labels as indices into ``new``; ``len(new)`` stands for all other classes."""
-    table = np.array([new.index(name) if name in new else len(new) for name in old], np.int32)
-    found: Instances = sample.instances
-    return sample.replace(instances=found.replace(labels=table[found.labels]))
+def _named(sample: Sample, names: tuple[str, ...]) -> Sample:
+    return sample.replace(meta=sample.meta | {CLASSES: [names[label] for label in sample.instances.labels]})

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kizu.core.sample import Sample
+from kizu.fewshot.support import is_partial
 from kizu.inspection.calibrate import Expected, Outline, choose_outline, choose_rule
 from kizu.inspection.regions import Rule
 
@@ -65,9 +66,9 @@ def _steadied(outline: Outline, shown: int, lowest: float) -> Outline:
 
 
 def _areas(samples: list[Sample], label: int) -> list[float]:
-    return [
-        float(area)
-        for sample in samples
-        for area, own in zip(sample.instances.masks.area, sample.instances.labels, strict=True)
-        if own == label and area > 0
-    ]
+    """Pixels of the instances of a class; strokes on a part of a defect tell its size only where nothing else does."""
+    whole, strokes = [], []
+    for sample in samples:
+        own = sample.instances.masks.area[sample.instances.labels == label]
+        (strokes if is_partial(sample) else whole).extend(own[own > 0].astype(float).tolist())
+    return whole or strokes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kizu.core.run import Done
 
@@ -21,7 +21,7 @@ class Fitted(Done):
 
 
 def fit(
-    dataset: Path,
+    dataset: Path | None = None,
     *,
     out: Path = Path("model.kizu"),
     mode: Literal["fewshot", "detector"] = "fewshot",
@@ -29,10 +29,15 @@ def fit(
     shots: int | None = None,
     split: str | None = None,
     clean: Path | None = None,
-    empty_is_clean: bool = True,
-    false_alarms: float = 0.05,
-    augment: Literal["compose"] | None = None,
+    empty_is_clean: bool | None = None,
+    false_alarms: float | None = None,
+    augment: Literal["none", "compose"] | None = None,
     adapt: float | None = None,
+    update: Path | None = None,
+    remove: list[str] | None = None,
+    partial: bool = False,
+    ground: str | None = None,
+    memory: bool | None = None,
     matcher: Literal["kizu", "sam2", "gfds"] = "kizu",
     network: Path | None = None,
     refine: Literal["none", "edges", "segmenter", "sam"] | None = None,
@@ -44,9 +49,9 @@ def fit(
     minutes: float | None = None,
     epochs: int | None = None,
     size: int | None = None,
-    turns: bool = True,
+    turns: bool | None = None,
     resume: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
     strict: bool = False,
 ) -> Fitted:
     """Fit an inspector: to a few labelled pictures within seconds, or train a detector on many.
@@ -55,19 +60,28 @@ def fit(
     and sets the thresholds. Its log, curves, samples and checkpoint are in a folder beside the model file.
 
     Args:
-        dataset: labelled pictures in any format that Kizu reads.
+        dataset: labelled pictures in any format that Kizu reads; with update it may be left out.
         out: the model file to write.
         mode: fewshot for one to twenty labelled pictures a class, detector for more.
         classes: classes to find; by default all that are labelled.
         shots: fewshot: labelled pictures a class; by default all, at most 20.
         split: take the pictures of this split only; a detector trains on train by default.
         clean: a folder of good pictures; by default the pictures of the data set that hold nothing.
-        empty_is_clean: count pictures without any label as good ones where no folder of good ones is given.
-        false_alarms: the share of good pictures on which the inspector may fire, e.g. 0.01.
-        augment: compose: learn from pictures, too, that are composed of yours: what is labelled is put on other
-            pictures, in their light (see kizu compose).
+        empty_is_clean: count pictures without any label as good ones where no folder of good ones is given; by default
+            they are, but not with partial.
+        false_alarms: the share of good pictures on which the inspector may fire, e.g. 0.01; by default 0.05.
+        augment: none, the default, or compose: learn from pictures, too, that are composed of yours: what is labelled
+            is put on other pictures, in their light (see kizu compose).
         adapt: fewshot: minutes in which a small network is fine-tuned to the labelled pictures, too; 3 to 10 are worth
             it. The extra train is wanted.
+        update: fewshot: a model file; what it was fitted to is taken up, together with the data set. Its options hold
+            where none are given, but for shots, split and clean, which choose among new pictures. May be the same as
+            out.
+        remove: update: ids of examples that are not taken up again.
+        partial: fewshot: the pictures are labelled in part, with strokes, boxes or masks; what is not drawn is unknown,
+            and neither ground nor a mistake.
+        ground: partial: the class that says that something is no defect; by default ground.
+        memory: fewshot: keep the pictures in the model file, for update; by default where they take 32 MB at most.
         matcher: fewshot: kizu fits a scorer within seconds, without any download; sam2 has a SAM2 video model follow
             what is labelled on to new pictures: a GPU and the extra vfm are wanted; gfds is the rule of GFDS, for
             comparison: it chooses no threshold and uses neither good pictures nor false_alarms.
@@ -86,7 +100,7 @@ def fit(
         size: detector: side of the windows that it is trained on, in pixels; by default as the pictures suggest.
         turns: detector, sam2, adapt: turn and flip pictures; not where the direction is what makes a defect.
         resume: detector: go on with a run that was stopped.
-        seed: draws the pictures where there are more than needed; the same seed gives the same model.
+        seed: draws the pictures where there are more than needed; the same seed gives the same model; by default 0.
         strict: stop at the first picture that cannot be read instead of passing it over.
 
     Raises:
@@ -101,10 +115,11 @@ def fit(
     began, skips = time.perf_counter(), Skips(strict)
     of_detector = {"model": model, "weights": weights, "val": val, "minutes": minutes}
     of_detector |= {"epochs": epochs, "size": size, "resume": resume or None}
-    of_detector |= {"turns": None if turns or matcher == "sam2" or adapt is not None else False}
+    of_detector |= {"turns": None if turns is not False or matcher == "sam2" or adapt is not None else False}
     of_fewshot = {"shots": shots, "matcher": matcher if matcher != "kizu" else None, "network": network}
-    of_fewshot |= {"adapt": adapt, "refine": refine, "refine-with": refine_with}
-    given = {name: value for name, value in of_detector.items() if value is not None}
+    of_fewshot |= {"adapt": adapt, "refine": refine, "refine-with": refine_with, "update": update, "remove": remove}
+    of_fewshot |= {"partial": partial or None, "ground": ground, "memory": memory}
+    given = _given(of_detector)
     if mode == "fewshot" and given:
         raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
     others = [name for name, value in of_fewshot.items() if value is not None]
@@ -113,27 +128,45 @@ def fit(
             f"--{others[0]} belongs to --mode fewshot; leave it out: a detector takes all labelled pictures of the "
             "split train, and outlines as it has learned"
         )
-    common = {"classes": classes, "split": split, "clean": clean, "empty_is_clean": empty_is_clean}
-    common |= {"false_alarms": false_alarms, "seed": seed, "skips": skips}
+    kept = {"classes": classes, "false_alarms": false_alarms, "seed": seed, "empty_is_clean": empty_is_clean}
     if mode == "detector":
         given |= {} if backbone is None else {"backbone": backbone}
         from kizu.detector.options import COMPOSED, Wanted, fit_from
 
-        given |= {"composed": COMPOSED} if augment else {}
+        if dataset is None:
+            raise KizuError("no data set is named: kizu fit DATASET --mode detector")
+        given |= {"composed": COMPOSED} if augment == "compose" else {}
+        common = {"false_alarms": 0.05, "seed": 0, "empty_is_clean": True} | _given(kept)
+        common |= {"classes": classes, "split": split, "clean": clean, "skips": skips}
         done, pictures, _ = fit_from(Path(dataset), Path(out), Wanted(**given), **common)
         if done is None:
             return Fitted("this process has done its share; the first one writes the model", None, skips.items)
         inspector = done.inspector
         made = f"{len(pictures.train)} pictures in {done.steps} steps"
+        remark = ""
     else:
         from kizu.fewshot.options import Wanted, fit_from
 
-        folder = None if network is None else Path(network)
-        wanted = Wanted(matcher, folder, turns, augment, refine or "none", refine_with, adapt, backbone)
-        inspector, support = fit_from(Path(dataset), Path(out), wanted, shots=shots, **common)
+        kept |= {"turns": turns, "augment": augment, "memory": memory}
+        wanted = Wanted(
+            matcher, _path(network), refine, refine_with, adapt, backbone, _path(update), remove, partial, ground,
+            _given(kept),
+        )  # fmt: skip
+        inspector, support, remark = fit_from(
+            _path(dataset), Path(out), wanted, shots=shots, split=split, clean=clean, skips=skips
+        )
         made = f"{len(support.labelled)} labelled and {len(support.clean)} good pictures"
     line = (
-        f"fitted {', '.join(inspector.names)} from {made} in {time.perf_counter() - began:.1f} s; written to {out}. "
+        f"fitted {', '.join(inspector.names)} from {made} in {time.perf_counter() - began:.1f} s; written to "
+        f"{out}{remark}. "
         f"Next: kizu predict {out} PICTURES RESULTS"
     )
     return Fitted(line, Path(out), skips.items, 0, inspector, dict(inspector.card.figures))
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _path(given: Path | str | None) -> Path | None:
+    return None if given is None else Path(given)
