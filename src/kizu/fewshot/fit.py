@@ -65,6 +65,7 @@ def fit_fewshot(
     refiner: Refiner | None = None,
     adapted: Decoders | None = None,
     network: Network | None = None,
+    heard: Callable[[list[list[tuple[np.ndarray, np.ndarray]]]], None] = lambda pairs: None,
 ) -> tuple[FewShotInspector, list[Expected]]:
     """Fit an inspector to a few labelled pictures.
 
@@ -85,6 +86,7 @@ def fit_fewshot(
         refiner: of the outlines of what fires; thresholds and expected figures are those without it.
         adapted: networks of :func:`kizu.fewshot.adapt.adapt`, as one more member.
         network: that looks at the pictures; None = the shipped one.
+        heard: told the held-out pairs of each class, of :func:`kizu.fewshot.thresholds.pairs_of`.
 
     Raises:
         KizuError: the network's files are missing or damaged, a labelled picture cannot be read, or no labelled pixel
@@ -176,6 +178,7 @@ def fit_fewshot(
         own += [(maps[:, k], np.zeros(maps.shape[2:], bool)) for maps in nothing[: len(own)]]
     mixes = [(choose_with_decoder if adapted else choose_mix)(pairs, candidates) for pairs in unseen]
     pairs = pairs_of(((mixed(m, mixes, t.shape[1:]), t, judged) for m, t, judged in held_out), classes)
+    heard(pairs)
 
     def clean_maps() -> Iterator[np.ndarray]:
         for sample, fold in zip(clean, clean_fold_of, strict=True):

@@ -14,12 +14,14 @@ from kizu.core.sample import Sample
 from kizu.detector.options import COMPOSED
 from kizu.fewshot.adapt import adapt
 from kizu.fewshot.backbones import check_backbone, network_from
+from kizu.fewshot.distil import MINUTES, Pairs, distil, fit_student
 from kizu.fewshot.fit import fit_fewshot, steps
 from kizu.fewshot.gfds_fit import fit_gfds
 from kizu.fewshot.gfds_fit import steps as gfds_steps
+from kizu.fewshot.network import Network, shipped
 from kizu.fewshot.refine import NONE, refiner_from
 from kizu.fewshot.sam2_folder import input_side, weight_files
-from kizu.fewshot.support import Support, choose_support
+from kizu.fewshot.support import Pictures, Support, choose_support
 from kizu.fewshot.track_fit import fit_track
 from kizu.fewshot.track_fit import steps as track_steps
 from kizu.inspection.calibrate import Expected
@@ -27,6 +29,7 @@ from kizu.synth.compose.options import Options
 from kizu.synth.compose.within import COMPOSE, composed_of
 
 OTHERS = "(others)"  # name of all classes that are not to be found
+_SHOWN = 5  # labelled pictures by which a student is timed
 _CHECKED = 2  # labelled pictures on which an exported network is held against the one in torch
 _EACH, _MOST = 3, 30  # composed pictures for each labelled one, and in all
 
@@ -43,6 +46,8 @@ class Wanted:
         adapt: minutes in which a network is fine-tuned for ``kizu``; None = none is.
         refine, refine_with: how ``kizu`` refines outlines, and the file or folder that it takes.
         backbone: what ``kizu`` looks with, see :func:`kizu.fewshot.backbones.network_from`; None = the shipped network.
+        distil: as ``backbone``: what a student learns from, with which ``kizu`` then looks.
+        minutes: in which the student learns; None = :data:`kizu.fewshot.distil.MINUTES`.
     """
 
     matcher: str = "kizu"
@@ -53,6 +58,8 @@ class Wanted:
     refine_with: Path | None = None
     adapt: float | None = None
     backbone: str | None = None
+    distil: str | None = None
+    minutes: float | None = None
 
 
 Fit = tuple[Inspector, list[Expected]]
@@ -83,6 +90,7 @@ def fit_from(
     if wanted.matcher == "gfds":
         good = data[:0]  # it knows no good pictures
     support = choose_support(data, classes, shots, good, seed, skips, false_alarms)
+    support.pictures = Pictures([data] if clean is None else [data, good])
     inspector, expected = MATCHERS[wanted.matcher](support, wanted, false_alarms, seed, skips)
     inspector.save(out)
     show(expected, inspector.card.notes, support, chosen=wanted.matcher != "gfds")
@@ -102,8 +110,15 @@ def _check(wanted: Wanted) -> None:
             raise KizuError("--adapt belongs to --matcher kizu; leave it out")
         if wanted.backbone is not None:
             raise KizuError("--backbone belongs to --matcher kizu; leave it out")
-    if wanted.backbone is not None:
-        check_backbone(wanted.backbone)
+        if wanted.distil is not None:
+            raise KizuError("--distil belongs to --matcher kizu; leave it out")
+    if wanted.backbone is not None and wanted.distil is not None:
+        raise KizuError("--distil names the network that a student learns from; leave --backbone out")
+    if wanted.minutes is not None and wanted.distil is None:
+        raise KizuError("--minutes belongs to --mode detector and to --distil; give one of them too, or leave it out")
+    for asked in (wanted.backbone, wanted.distil):
+        if asked is not None:
+            check_backbone(asked)
     if wanted.matcher == "sam2":
         if wanted.network is None:
             raise KizuError(
@@ -118,19 +133,27 @@ def _check(wanted: Wanted) -> None:
 
 def _fit_kizu(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:
     refiner = refiner_from(wanted.refine, wanted.refine_with)
-    network = None
-    if wanted.backbone is not None:
-        network = network_from(wanted.backbone, [sample.image for sample in support.labelled[:_CHECKED]])
     more = wanted.augment == COMPOSE
     composed = compose_support(support, seed) if more else []
+    shown = [sample.image for sample in support.labelled[:_SHOWN]]
+    asked = wanted.backbone or wanted.distil
+    network = network_from(asked, shown[:_CHECKED]) if asked else shipped()
+    student = None
+    if wanted.distil is not None:
+        minutes = MINUTES if wanted.minutes is None else wanted.minutes
+        student = distil(network, support.pictures, minutes, None, wanted.turns, seed, skips)
     adapted = None
     if wanted.adapt is not None:
         adapted = adapt(support, wanted.adapt, None, wanted.turns, COMPOSED if more else 0.0, seed)
-    with progress("fitting", steps(support, len(composed))) as step:
-        return fit_fewshot(
-            support, false_alarms, seed, skips, step,
-            composed=composed, refiner=refiner, adapted=adapted, network=network,
-        )  # fmt: skip
+
+    def fit(network: Network, skips: Skips, heard: Callable[[Pairs], None] = lambda pairs: None) -> Fit:
+        with progress("fitting", steps(support, len(composed))) as step:
+            return fit_fewshot(
+                support, false_alarms, seed, skips, step,
+                composed=composed, refiner=refiner, adapted=adapted, network=network, heard=heard,
+            )  # fmt: skip
+
+    return fit(network, skips) if student is None else fit_student(student, network, fit, skips, shown)
 
 
 def _fit_sam2(support: Support, wanted: Wanted, false_alarms: float, seed: int, skips: Skips) -> Fit:

@@ -39,6 +39,7 @@ def fit(
     refine_with: Path | None = None,
     model: str | None = None,
     backbone: str | None = None,
+    distil: str | None = None,
     weights: str | None = None,
     val: str | None = None,
     minutes: float | None = None,
@@ -79,12 +80,15 @@ def fit(
         backbone: the network that looks at the pictures, by default kizu-s: a name (kizu models) or timm:NAME; fewshot
             takes, too, a weight file of kizu pretrain, or the folder of a DINOv2, DINOv3 or other network that
             save_pretrained of transformers wrote.
+        distil: fewshot: a network as for backbone: a small student learns to see what it sees, on all pictures of the
+            data set, labelled or not, and takes its place, which is worth it where that one is slow. The extra train is
+            wanted.
         weights: detector: shipped, none or a weight file to start from; by default shipped where there are any.
         val: detector: a split of the data set, another data set, or PATH/SPLIT; by default val.
-        minutes: detector: longest time of training.
+        minutes: detector, distil: longest time of training; of a student by default 5.
         epochs: detector: how often each picture is seen; by default 20 to 200, the fewer the more there are.
         size: detector: side of the windows that it is trained on, in pixels; by default as the pictures suggest.
-        turns: detector, sam2, adapt: turn and flip pictures; not where the direction is what makes a defect.
+        turns: detector, sam2, adapt, distil: turn and flip pictures; not where the direction is what makes a defect.
         resume: detector: go on with a run that was stopped.
         seed: draws the pictures where there are more than needed; the same seed gives the same model.
         strict: stop at the first picture that cannot be read instead of passing it over.
@@ -99,11 +103,11 @@ def fit(
     from kizu.core.run import Skips
 
     began, skips = time.perf_counter(), Skips(strict)
-    of_detector = {"model": model, "weights": weights, "val": val, "minutes": minutes}
+    of_detector = {"model": model, "weights": weights, "val": val}
     of_detector |= {"epochs": epochs, "size": size, "resume": resume or None}
-    of_detector |= {"turns": None if turns or matcher == "sam2" or adapt is not None else False}
+    of_detector |= {"turns": None if turns or matcher == "sam2" or adapt or distil else False}
     of_fewshot = {"shots": shots, "matcher": matcher if matcher != "kizu" else None, "network": network}
-    of_fewshot |= {"adapt": adapt, "refine": refine, "refine-with": refine_with}
+    of_fewshot |= {"adapt": adapt, "distil": distil, "refine": refine, "refine-with": refine_with}
     given = {name: value for name, value in of_detector.items() if value is not None}
     if mode == "fewshot" and given:
         raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
@@ -116,7 +120,8 @@ def fit(
     common = {"classes": classes, "split": split, "clean": clean, "empty_is_clean": empty_is_clean}
     common |= {"false_alarms": false_alarms, "seed": seed, "skips": skips}
     if mode == "detector":
-        given |= {} if backbone is None else {"backbone": backbone}
+        both = {"backbone": backbone, "minutes": minutes}
+        given |= {name: value for name, value in both.items() if value is not None}
         from kizu.detector.options import COMPOSED, Wanted, fit_from
 
         given |= {"composed": COMPOSED} if augment else {}
@@ -129,7 +134,9 @@ def fit(
         from kizu.fewshot.options import Wanted, fit_from
 
         folder = None if network is None else Path(network)
-        wanted = Wanted(matcher, folder, turns, augment, refine or "none", refine_with, adapt, backbone)
+        wanted = Wanted(
+            matcher, folder, turns, augment, refine or "none", refine_with, adapt, backbone, distil, minutes
+        )
         inspector, support = fit_from(Path(dataset), Path(out), wanted, shots=shots, **common)
         made = f"{len(support.labelled)} labelled and {len(support.clean)} good pictures"
     line = (
