@@ -195,7 +195,7 @@ def fit_fewshot(
         "regressions, one of them on whitened cells; matching of whitened cells; regions with two thresholds",
         {
             "input": "uint8 RGB at native size",
-            "tiles": "above 1024 px, seamless",
+            "tiles": "above 1024 px, seamless" if network.border else "above 1024 px; seams may show",
             "weights": "{name}, SHA-256 {sha256}".format(**network.identity),
         },
         support,
