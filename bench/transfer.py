@@ -25,7 +25,6 @@ import argparse
 import itertools
 import os
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -57,8 +56,8 @@ from kizu.detector.settings import Settings
 from kizu.detector.start import begin
 from kizu.models.registry import build_backbone, build_detector
 from kizu.models.store import load_weights, shipped
-from kizu.pretrain.nets.loop import train
 from kizu.pretrain.nets.plan import Plan
+from kizu.pretrain.nets.short import train_here
 from kizu.synth.compose.blend import BLENDS
 from kizu.synth.compose.options import Options
 from kizu.synth.compose.within import composed_of
@@ -266,12 +265,7 @@ def fine_tune(
         steps=args.steps, batch=args.batch, lr=lr, average=args.average, seed=seed, workers=args.workers,
         validations=args.validations, checkpoint_seconds=1e9,
     )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        done = train(task, Path(folder) / "run", plan)
-        weights = load_weights(done.weights)
-    for part, child in module.named_children():
-        weights.into(child, part)
-    module.eval()
+    done = train_here(task, plan)
     engine = DenseEngine(TorchSession(module), (0.5,) * count, (1,) * count)
     outlines = Outlines(pictures.val)
     for sample in pictures.val:

@@ -29,6 +29,7 @@ def watched(monkeypatch):
     from kizu.detector.nets.engine import TorchSession
     from kizu.fewshot.decoder import Decoder
     from kizu.fewshot.nets import adapt_task
+    from kizu.pretrain.nets import short
 
     seen, real = [], adapt_task.fine_tune
 
@@ -37,13 +38,13 @@ def watched(monkeypatch):
         return real(samples, held, *rest)
 
     monkeypatch.setattr(adapt_task, "fine_tune", noted)
-    monkeypatch.setattr(adapt_task, "train", _untrained)
+    monkeypatch.setattr(short, "train", _untrained)
     monkeypatch.setattr(adapt_task, "export_dense", lambda module: module)
     monkeypatch.setattr(Decoder, "of", lambda module: Decoder(TorchSession(module)))
     return seen
 
 
-def _untrained(task, folder, plan):
+def _untrained(task, folder, plan, strict):
     """A run of no length: the weights as they were."""
     from types import SimpleNamespace
 

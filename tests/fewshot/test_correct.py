@@ -17,7 +17,7 @@ from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.inspector import mixed
 from kizu.fewshot.matching import PARTS, Matching
 from kizu.fewshot.memory import remember
-from kizu.fewshot.network import at, look
+from kizu.fewshot.network import at, shipped
 from kizu.fewshot.options import KEPT
 from kizu.fewshot.support import CLASSES
 
@@ -79,7 +79,7 @@ def test_blocks_that_learned_are_those_of_a_matching_with_longer_banks(inspector
     weight = random.normal(0, 0.5, arrays["match.weight"].shape).astype(np.float32)
     arrays["match.weight"] = arrays["match.weight"] + weight
     # The same blocks from the features themselves, their middles by the formula of a cell's place.
-    ((_, features),), ((_, maps),) = describe(image), look(image)
+    ((_, features),), ((_, maps),) = describe(image), shipped().look(image)
     whole = np.pad(features, ((0, -features.shape[0] % step), (0, -features.shape[1] % step), (0, 0)), mode="edge")
     rows, y, x = [], [], []
     for i in range(0, whole.shape[0], step):

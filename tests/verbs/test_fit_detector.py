@@ -188,6 +188,7 @@ def test_a_kill_and_resume_give_the_same_model(run, disc_line, tmp_path, monkeyp
 
 REFUSED = [
     (["--shots", 3], "--shots belongs to --mode fewshot"),
+    (["--distil", "kizu-s"], "--distil belongs to --mode fewshot"),
     (["--refine", "edges"], "--refine belongs to --mode fewshot"),
     (["--refine-with", "a"], "--refine-with belongs to --mode fewshot"),
     (["--split", "test"], "the split test is for kizu evaluate alone"),

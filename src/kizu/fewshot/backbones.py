@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TIMM = ("timm/", "timm:")
 _CONFIG = "config.json"
+_BORDER = 32  # pixels mirrored around a picture; a network of patches pads nothing
 _LARGEST = 512  # pixels of a side of the pictures that an export is checked on
 
 
@@ -77,7 +78,7 @@ def exported(module: Backbone, name: str, pictures: Sequence[np.ndarray] = ()) -
     from kizu.models.nets.patches import PatchBackbone
 
     graph = export_features(module.eval(), [image[:_LARGEST, :_LARGEST] for image in pictures])
-    border = 0 if isinstance(module, PatchBackbone) else max(module.strides)
+    border = 0 if isinstance(module, PatchBackbone) else _BORDER
     return Network.of(graph, name, module.strides, border)
 
 

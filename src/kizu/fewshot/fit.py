@@ -85,6 +85,7 @@ def fit_fewshot(
     refiner: Refiner | None = None,
     adapted: Decoders | None = None,
     network: Network | None = None,
+    heard: Callable[[list[list[tuple[np.ndarray, np.ndarray]]]], None] = lambda pairs: None,
 ) -> tuple[FewShotInspector, list[Expected]]:
     """Fit an inspector to a few labelled pictures.
 
@@ -105,6 +106,7 @@ def fit_fewshot(
         refiner: of the outlines of what fires; thresholds and expected figures are those without it.
         adapted: networks of :func:`kizu.fewshot.adapt.adapt`, as one more member.
         network: that looks at the pictures; None = the shipped one.
+        heard: told the held-out pairs of each class, of :func:`kizu.fewshot.thresholds.pairs_of`.
 
     Raises:
         KizuError: the network's files are missing or damaged, a labelled picture cannot be read, or no labelled pixel
@@ -215,6 +217,7 @@ def fit_fewshot(
         own += [(maps[:, k], np.zeros(maps.shape[2:], bool)) for maps in nothing[: len(own)]]
     mixes = [(choose_with_decoder if adapted else choose_mix)(pairs, candidates) for pairs in unseen]
     pairs = pairs_of(((mixed(m, mixes, t.shape[1:]), t, asked) for m, t, asked in held_out), classes)
+    heard(pairs)
 
     def clean_map(item: tuple[Sample, int]) -> np.ndarray:
         sample, fold = item
@@ -235,7 +238,7 @@ def fit_fewshot(
         "regressions, one of them on whitened cells; matching of whitened cells; regions with two thresholds",
         {
             "input": "uint8 RGB at native size",
-            "tiles": "above 1024 px, seamless",
+            "tiles": "above 1024 px, seamless" if network.border else "above 1024 px; seams may show",
             "weights": "{name}, SHA-256 {sha256}".format(**network.identity),
         },
         support,

@@ -15,15 +15,16 @@ from kizu.core.sample import Sample
 from kizu.detector.options import COMPOSED
 from kizu.fewshot.adapt import adapt
 from kizu.fewshot.backbones import check_backbone, network_from
+from kizu.fewshot.distil import MINUTES, Pairs, distil, fit_student
 from kizu.fewshot.fit import fit_fewshot, steps
 from kizu.fewshot.gfds_fit import fit_gfds
 from kizu.fewshot.gfds_fit import steps as gfds_steps
 from kizu.fewshot.memory import remember
-from kizu.fewshot.network import Network
+from kizu.fewshot.network import Network, shipped
 from kizu.fewshot.partial import GROUND, choose_partial
 from kizu.fewshot.refine import NONE, Refiner, refiner_from
 from kizu.fewshot.sam2_folder import input_side, weight_files
-from kizu.fewshot.support import Support, choose_support, is_partial
+from kizu.fewshot.support import Pictures, Support, choose_support, is_partial
 from kizu.fewshot.track_fit import fit_track
 from kizu.fewshot.track_fit import steps as track_steps
 from kizu.fewshot.update import Changes, merged, open_remembering
@@ -32,6 +33,7 @@ from kizu.synth.compose.options import Options
 from kizu.synth.compose.within import COMPOSE, composed_of
 
 OTHERS = "(others)"  # name of all classes that are not to be found
+_SHOWN = 5  # labelled pictures by which a student is timed
 _CHECKED = 2  # labelled pictures on which an exported network is held against the one in torch
 _EACH, _MOST = 3, 30  # composed pictures for each labelled one, and in all
 
@@ -45,6 +47,8 @@ class Wanted:
         network: folder of the model that ``sam2`` asks.
         refine, refine_with: how ``kizu`` refines outlines, and the file or folder that it takes.
         backbone: what ``kizu`` looks with, see :func:`kizu.fewshot.backbones.network_from`; None = the shipped network.
+        distil: as ``backbone``: what a student learns from, with which ``kizu`` then looks.
+        minutes: in which the student learns; None = :data:`kizu.fewshot.distil.MINUTES`.
         adapt: minutes in which a network is fine-tuned for ``kizu``; None or 0 = none is.
         update: a model file of ``kizu`` whose examples are taken up.
         remove: ids of those of them that are not.
@@ -59,6 +63,8 @@ class Wanted:
     refine_with: Path | None = None
     adapt: float | None = None
     backbone: str | None = None
+    distil: str | None = None
+    minutes: float | None = None
     update: Path | None = None
     remove: list[str] | None = None
     partial: bool = False
@@ -89,6 +95,8 @@ class Asked:
     network: Path | None
     refiner: Refiner | None
     backbone: str | None = None
+    distil: str | None = None
+    minutes: float | None = None
     sees: Network | None = None  # the backbone of an updated model, where no other one is named
 
 
@@ -114,14 +122,17 @@ def fit_from(
     if old and wanted.refine is None:
         refiner = old.refiner
     asked = asked_of(options, wanted.adapt, wanted.network, refiner)
-    asked = replace(asked, backbone=wanted.backbone, sees=old.members.network if old else None)
+    looks = {"backbone": wanted.backbone, "distil": wanted.distil, "minutes": wanted.minutes}
+    asked = replace(asked, **looks, sees=old.members.network if old else None)
     support = None if dataset is None else _drawn(dataset, wanted, options, shots, split, clean, skips)
     changes = Changes()
     if old:
+        pictures = [] if support is None else support.pictures
         strict = "classes" in wanted.kept
         support, changes = merged(
             old.memory.support(), support, wanted.remove or (), options["classes"], strict, options["seed"]
         )
+        support.pictures = pictures
     inspector, expected = MATCHERS[wanted.matcher](support, asked, skips)
     remark = f" ({changes})" if old else ""
     if wanted.matcher == "kizu":
@@ -167,10 +178,13 @@ def _drawn(
     classes, some = options["classes"], wanted.update is not None
     common = (data, classes, shots, good, options["seed"], skips, options["false_alarms"])
     if not wanted.partial:
-        return choose_support(*common, some)
-    if wanted.ground is not None and wanted.ground not in data.names:
+        support = choose_support(*common, some)
+    elif wanted.ground is not None and wanted.ground not in data.names:
         raise KizuError(f"--ground {wanted.ground}: this data set has no such class, but {', '.join(data.names)}")
-    return choose_partial(*common, wanted.ground or GROUND, some)
+    else:
+        support = choose_partial(*common, wanted.ground or GROUND, some)
+    support.pictures = Pictures([data] if clean is None else [data, good])
+    return support
 
 
 def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str | None, clean: Path | None) -> None:
@@ -180,6 +194,7 @@ def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str |
     if dataset is None and wanted.update is None:
         raise KizuError("no data set is named: kizu fit DATASET; it may be left out with --update alone")
     for_pictures = {"shots": shots, "split": split, "clean": clean, "partial": wanted.partial or None}
+    for_pictures |= {"distil": wanted.distil}
     idle = [name for name, value in for_pictures.items() if value is not None and dataset is None]
     if idle:
         raise KizuError(f"--{idle[0]} says which pictures of a data set are taken; name that too, or leave it out")
@@ -192,12 +207,17 @@ def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str |
     if wanted.matcher != "kizu":
         of_kizu = {"augment": wanted.kept.get("augment"), "refine": wanted.refine_with or wanted.refine}
         of_kizu |= {"adapt": wanted.adapt, "update": wanted.update, "partial": wanted.partial or None}
-        of_kizu |= {"memory": wanted.kept.get("memory"), "backbone": wanted.backbone}
+        of_kizu |= {"memory": wanted.kept.get("memory"), "backbone": wanted.backbone, "distil": wanted.distil}
         others = [name for name, value in of_kizu.items() if value not in (None, NONE)]
         if others:
             raise KizuError(f"--{others[0]} belongs to --matcher kizu; leave it out")
-    if wanted.backbone is not None:
-        check_backbone(wanted.backbone)
+    if wanted.backbone is not None and wanted.distil is not None:
+        raise KizuError("--distil names the network that a student learns from; leave --backbone out")
+    if wanted.minutes is not None and wanted.distil is None:
+        raise KizuError("--minutes belongs to --mode detector and to --distil; give one of them too, or leave it out")
+    for asked in (wanted.backbone, wanted.distil):
+        if asked is not None:
+            check_backbone(asked)
     if wanted.matcher == "sam2":
         if wanted.network is None:
             raise KizuError(
@@ -211,19 +231,27 @@ def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str |
 
 
 def _fit_kizu(support: Support, asked: Asked, skips: Skips) -> Fit:
-    sees = asked.sees
-    if asked.backbone is not None:
-        sees = network_from(asked.backbone, [sample.image for sample in support.labelled[:_CHECKED]])
     more = asked.augment == COMPOSE
     composed = compose_support(support, asked.seed) if more else []
+    shown = [sample.image for sample in support.labelled[:_SHOWN]]
+    named = asked.backbone or asked.distil
+    network = network_from(named, shown[:_CHECKED]) if named else asked.sees or shipped()
+    student = None
+    if asked.distil is not None:
+        minutes = MINUTES if asked.minutes is None else asked.minutes
+        student = distil(network, support.pictures, minutes, None, asked.turns, asked.seed, skips)
     adapted = None
     if asked.adapt is not None:
         adapted = adapt(support, asked.adapt, None, asked.turns, COMPOSED if more else 0.0, asked.seed)
-    with progress("fitting", steps(support, len(composed))) as step:
-        return fit_fewshot(
-            support, asked.false_alarms, asked.seed, skips, step, composed=composed, refiner=asked.refiner,
-            adapted=adapted, network=sees,
-        )  # fmt: skip
+
+    def fit(network: Network, skips: Skips, heard: Callable[[Pairs], None] = lambda pairs: None) -> Fit:
+        with progress("fitting", steps(support, len(composed))) as step:
+            return fit_fewshot(
+                support, asked.false_alarms, asked.seed, skips, step,
+                composed=composed, refiner=asked.refiner, adapted=adapted, network=network, heard=heard,
+            )  # fmt: skip
+
+    return fit(network, skips) if student is None else fit_student(student, network, fit, skips, shown)
 
 
 def _fit_sam2(support: Support, asked: Asked, skips: Skips) -> Fit:

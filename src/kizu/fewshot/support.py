@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +33,7 @@ class Support:
         clean: samples of good pictures, by id.
         clean_there: how many good pictures there were to choose from.
         info: of the data set: title, licence, origin ...
+        pictures: all there are, for who learns without labels.
     """
 
     names: tuple[str, ...]
@@ -39,6 +41,24 @@ class Support:
     clean: list[Sample]
     clean_there: int = 0
     info: dict[str, Any] = field(default_factory=dict)
+    pictures: Sequence[Sample] = ()
+
+
+class Pictures(Sequence):
+    """The samples of several data sets, one after the other, read when they are asked for."""
+
+    def __init__(self, parts: Sequence[Dataset]):
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self._parts)
+
+    def __getitem__(self, i: int) -> Sample:
+        for part in self._parts:
+            if 0 <= i < len(part):
+                return part[i]
+            i -= len(part)
+        raise IndexError("no such picture")
 
 
 def choose_support(

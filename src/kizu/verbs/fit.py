@@ -44,6 +44,7 @@ def fit(
     refine_with: Path | None = None,
     model: str | None = None,
     backbone: str | None = None,
+    distil: str | None = None,
     weights: str | None = None,
     val: str | None = None,
     minutes: float | None = None,
@@ -93,12 +94,15 @@ def fit(
         backbone: the network that looks at the pictures, by default kizu-s: a name (kizu models) or timm:NAME; fewshot
             takes, too, a weight file of kizu pretrain, or the folder of a DINOv2, DINOv3 or other network that
             save_pretrained of transformers wrote.
+        distil: fewshot: a network as for backbone: a small student learns to see what it sees, on all pictures of the
+            data set, labelled or not, and takes its place, which is worth it where that one is slow. The extra train is
+            wanted.
         weights: detector: shipped, none or a weight file to start from; by default shipped where there are any.
         val: detector: a split of the data set, another data set, or PATH/SPLIT; by default val.
-        minutes: detector: longest time of training.
+        minutes: detector, distil: longest time of training; of a student by default 5.
         epochs: detector: how often each picture is seen; by default 20 to 200, the fewer the more there are.
         size: detector: side of the windows that it is trained on, in pixels; by default as the pictures suggest.
-        turns: detector, sam2, adapt: turn and flip pictures; not where the direction is what makes a defect.
+        turns: detector, sam2, adapt, distil: turn and flip pictures; not where the direction is what makes a defect.
         resume: detector: go on with a run that was stopped.
         seed: draws the pictures where there are more than needed; the same seed gives the same model; by default 0.
         strict: stop at the first picture that cannot be read instead of passing it over.
@@ -113,12 +117,12 @@ def fit(
     from kizu.core.run import Skips
 
     began, skips = time.perf_counter(), Skips(strict)
-    of_detector = {"model": model, "weights": weights, "val": val, "minutes": minutes}
+    of_detector = {"model": model, "weights": weights, "val": val}
     of_detector |= {"epochs": epochs, "size": size, "resume": resume or None}
-    of_detector |= {"turns": None if turns is not False or matcher == "sam2" or adapt is not None else False}
+    of_detector |= {"turns": None if turns is not False or matcher == "sam2" or adapt or distil else False}
     of_fewshot = {"shots": shots, "matcher": matcher if matcher != "kizu" else None, "network": network}
-    of_fewshot |= {"adapt": adapt, "refine": refine, "refine-with": refine_with, "update": update, "remove": remove}
-    of_fewshot |= {"partial": partial or None, "ground": ground, "memory": memory}
+    of_fewshot |= {"adapt": adapt, "distil": distil, "refine": refine, "refine-with": refine_with}
+    of_fewshot |= {"update": update, "remove": remove, "partial": partial or None, "ground": ground, "memory": memory}
     given = _given(of_detector)
     if mode == "fewshot" and given:
         raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
@@ -130,7 +134,8 @@ def fit(
         )
     kept = {"classes": classes, "false_alarms": false_alarms, "seed": seed, "empty_is_clean": empty_is_clean}
     if mode == "detector":
-        given |= {} if backbone is None else {"backbone": backbone}
+        both = {"backbone": backbone, "minutes": minutes}
+        given |= {name: value for name, value in both.items() if value is not None}
         from kizu.detector.options import COMPOSED, Wanted, fit_from
 
         if dataset is None:
@@ -149,8 +154,8 @@ def fit(
 
         kept |= {"turns": turns, "augment": augment, "memory": memory}
         wanted = Wanted(
-            matcher, _path(network), refine, refine_with, adapt, backbone, _path(update), remove, partial, ground,
-            _given(kept),
+            matcher, _path(network), refine, refine_with, adapt, backbone, distil, minutes, _path(update), remove,
+            partial, ground, _given(kept),
         )  # fmt: skip
         inspector, support, remark = fit_from(
             _path(dataset), Path(out), wanted, shots=shots, split=split, clean=clean, skips=skips

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -32,8 +30,8 @@ from kizu.inspection.tiling import plan
 from kizu.models.dense_targets import STRIDE, dense_targets
 from kizu.models.nets.export import export_dense
 from kizu.models.store import load_weights
-from kizu.pretrain.nets.loop import train
 from kizu.pretrain.nets.plan import Plan
+from kizu.pretrain.nets.short import train_here
 from kizu.synth.compose.options import Options
 from kizu.synth.compose.within import composed_of
 
@@ -133,11 +131,6 @@ def fine_tune(
         steps=steps, minutes=None if steps else minutes, batch=settings.batch, lr=settings.lr, average=_AVERAGE,
         seed=seed, workers=0, validations=_LOOKS if held else 1, checkpoint_seconds=1e9,
     )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        done = train(task, Path(folder) / "run", plan_)
-        weights = load_weights(done.weights)
-    for name, child in module.named_children():
-        weights.into(child, name)
-    module.eval()
+    done = train_here(task, plan_)
     decoder = Decoder(TorchSession(module)) if held else Decoder.of(export_dense(module))
     return Tuned(decoder, done.figures["step"] / done.steps, done.steps)

@@ -56,7 +56,7 @@ class Backbone(nn.Module):
 
     Attributes:
         channels: of the four maps.
-        strides: 4, 8, 16, 32.
+        strides: 4, 8, 16, 32; others only where a map for each of these is not asked for (the few-shot inspector).
         architecture: name in the registry.
     """
 
