@@ -45,7 +45,7 @@ def places(monkeypatch):
                 maps.append(np.stack(np.meshgrid(y, x, indexing="ij")).astype(np.float32) + (stride - 1) / 2)
             yield tile, maps
 
-    monkeypatch.setattr(cells, "describe", where)
+    monkeypatch.setattr("kizu.fewshot.views.describe", where)
     monkeypatch.setattr(Network, "look", lambda network, image: sight(image))
 
     def picked(instances, classes, size=SIZE, seed=0):

@@ -150,17 +150,3 @@ def test_a_model_fits_the_weights_that_it_was_fitted_to(own_copy, model):
     message = rf"fitted to {NAME} of {before[:12]}, and this Kizu ships {NAME} of {after[:12]}; fit again"
     with pytest.raises(KizuError, match=message):
         Inspector.load(model)
-
-
-def test_the_network_runs_only_where_a_mixture_asks_it(model, monkeypatch):
-    inspector, image = Inspector.load(model), surface(5, [(30, 30)]).image
-    looks = []
-    real = Network.look
-    monkeypatch.setattr(Network, "look", lambda own, picture: looks.append(1) or real(own, picture))
-    inspector.mixes = [Mix((*[1 / MEMBERS] * MEMBERS,), 0.0)]
-    asked = inspector.inspect(image)[1]
-    assert len(looks) == 1
-    inspector.mixes = [Mix((0.5, 0.5, 0.0, 0.0, 0.0), 0.0)]
-    without = inspector.inspect(image)[1]
-    assert len(looks) == 1
-    assert not np.array_equal(asked, without)

@@ -11,7 +11,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-_SHARE = 0.12  # of the blocks of a tile that are looked at again, neighbours not counted,
+_SHARE = 0.05  # of the blocks of a tile that are looked at again, neighbours not counted,
 _DOUBT = -1.5  # and all others of higher log odds
 _FEW = 64  # blocks that are all looked at again
 

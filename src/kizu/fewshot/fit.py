@@ -21,6 +21,7 @@ from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import channels
 from kizu.fewshot.holdout import Parting, changed_copy, one_half, parted, truth_of
 from kizu.fewshot.inspector import FewShotInspector, asked_by, mixed
+from kizu.fewshot.linear import without_warnings
 from kizu.fewshot.members import Members
 from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix, choose_with_decoder
 from kizu.fewshot.network import Network, shipped
@@ -74,6 +75,7 @@ class _Cells:
         return {k + 1 + half for k in lost for half in (0, classes)} <= set(self.labels.tolist())
 
 
+@without_warnings()
 def fit_fewshot(
     support: Support,
     false_alarms: float = 0.05,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -19,11 +21,23 @@ def limited(share: np.ndarray) -> np.ndarray:
     return np.clip(log_odds(np.clip(share, 1e-6, 1 - 1e-6)), -LIMIT, LIMIT)
 
 
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """No word of fits that end early: a hundred steps are plenty for an ensemble member.
+
+    Python's filters are those of the whole process, so this goes around all threads that fit.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
 def logistic(
     rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, strength: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Multinomial logistic regression: weights (F, K) and bias (K,); a class without rows gets the lowest log odds."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
@@ -34,8 +48,7 @@ def logistic(
         return weight, bias
     linear = LogisticRegression(C=strength, max_iter=100)
     # On matrices so narrow, threads of the linear algebra library wait for each other far longer than they work.
-    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred steps are plenty for an ensemble member
+    with threadpool_limits(1, user_api="blas"):
         linear.fit(rows, labels, weights)
     coefficients, intercepts = linear.coef_, linear.intercept_
     if len(present) == 2:  # scikit-learn gives one row then: the log odds of the second class
