@@ -5,7 +5,6 @@ import pytest
 
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
-from kizu.fewshot import cells
 from kizu.fewshot.cells import balanced, coverage, gather, to_cells, to_pixels
 from kizu.fewshot.features import STRIDE, channels
 from kizu.fewshot.network import Network, shipped

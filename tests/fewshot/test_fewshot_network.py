@@ -13,8 +13,7 @@ from kizu.core.errors import KizuError
 from kizu.core.inspector import Inspector
 from kizu.fewshot import network
 from kizu.fewshot.fit import fit_fewshot
-from kizu.fewshot.mix import MEMBERS, Mix
-from kizu.fewshot.network import NAME, Network, at, shipped
+from kizu.fewshot.network import NAME, at, shipped
 from kizu.inspection import tiling
 from kizu.models import store
 from kizu.models.session import STRIDES
