@@ -208,8 +208,17 @@ class Matching:
 _NAMES = ("mean", "scale", "axes", "bank", "ends")
 
 
+@jit
+def _standardise(values, mean, scale, clip, out):  # pragma: no cover (compiled)
+    for i in range(values.shape[0]):
+        for f in range(values.shape[1]):
+            out[i, f] = min(max((values[i, f] - mean[f]) / scale[f], -clip), clip)
+
+
 def _standard(values: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    return np.clip((values - mean) / scale, -_CLIP, _CLIP).astype(np.float32)
+    out = np.empty(values.shape, np.float32)
+    _standardise(np.ascontiguousarray(values, np.float32), mean, scale, np.float32(_CLIP), out)
+    return out
 
 
 def unit(cells: np.ndarray) -> np.ndarray:
