@@ -95,7 +95,8 @@ def _block(title: str, group: str, columns, names: tuple[str, ...], known: dict,
             plain = figure_name in ("boundary F", "precision", "recall", "IoU on defective images")
             cells.append("" if figure is None else percent(figure, interval=not plain))
             if figure is not None and figure.value is None:
-                missing.setdefault(figure.why, []).append(f"{figure.group} {figure.name} of {label}")
+                told = figure.name if figure.name.startswith(figure.group) else f"{figure.group} {figure.name}"
+                missing.setdefault(figure.why, []).append(f"{told} of {label}")
         table.add_row(Text(label), *cells)
     return table
 
