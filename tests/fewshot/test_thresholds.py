@@ -33,3 +33,26 @@ def test_no_outline_is_drawn_below_the_lowest():
     samples, maps = judged(-3.0, 2)
     (rule,), _ = choose_rules(samples, pairs_of(maps, 1), [], 0.05, lowest=-0.5)
     assert rule.pixel == -0.5
+
+
+@pytest.mark.parametrize("count", [1, 3, 10])
+@pytest.mark.parametrize("quiet", [[], [6.0]], ids=str)
+def test_what_flatters_is_trusted_less(count, quiet):
+    """The region threshold goes to the pixel threshold, but never below what good pictures demand."""
+    samples, maps = judged(2.0, count)
+    for odds, *_ in maps:
+        odds[0][odds[0] > 2] += 5  # a defect that is known by heart
+
+    def clean():
+        for level in quiet:  # a good picture with a region of this evidence above the pixel threshold
+            odds = np.full((1, *samples[0].size), -4.0)
+            odds[0, 5:25, 5:25] = level + 2
+            yield odds
+
+    (plain,), _ = choose_rules(samples, pairs_of(maps, 1), clean(), 0.5)
+    (drawn,), _ = choose_rules(samples, pairs_of(maps, 1), clean(), 0.5, flattered={0})
+    assert drawn.pixel == plain.pixel
+    (free,), _ = choose_rules(samples, pairs_of(maps, 1), [], 0.5)
+    wanted = plain.pixel + (free.region - plain.pixel) * count / (count + module._PRIOR)
+    assert drawn.region == pytest.approx(max([wanted, *(level + 2 for level in quiet)]), abs=1e-3)
+    assert drawn.region <= plain.region

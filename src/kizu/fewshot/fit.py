@@ -230,7 +230,8 @@ def fit_fewshot(
             yield future.result()
             step()
 
-    rules, expected = choose_rules(support.labelled, pairs, clean_maps(), share)
+    flattered = set().union(*lost)
+    rules, expected = choose_rules(support.labelled, pairs, clean_maps(), share, flattered=flattered)
     members = members_of(labelled + clean_cells + made_without([]), adapted.final if adapted else None)
     step()
     card = card_of(
@@ -248,7 +249,7 @@ def fit_fewshot(
         rules,
         expected,
         false_alarms,
-        _notes(support.names, set().union(*lost), copied) + _in_part(support.labelled),
+        _notes(support.names, flattered, copied) + _in_part(support.labelled),
     )
     if adapted:
         card.architecture += f"; kizu-dense, fine-tuned for {adapted.steps} steps, as one more member"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -38,11 +38,13 @@ def choose_rules(
     clean: Iterable[np.ndarray],
     share: float,
     lowest: float = -np.inf,
+    flattered: Collection[int] = (),
 ) -> tuple[list[Rule], list[Expected]]:
     """The rule of each class, and what to expect of it; see :mod:`kizu.inspection.calibrate`.
 
     The best pixel threshold of a few pictures is a noisy one: it is drawn to even odds, which count as much as
-    :data:`_PRIOR` pictures.
+    :data:`_PRIOR` pictures. Where a class is judged on the picture that it was learned from, its defect stands out as
+    it will on no other one: its region threshold is drawn to the pixel threshold in the same way.
 
     Args:
         labelled: the labelled pictures, for the sizes of their defects.
@@ -50,6 +52,7 @@ def choose_rules(
         clean: log odds (C, H, W) of good pictures that were left out; they are looked at one after the other.
         share: of good pictures on which a class may fire, in 0..1.
         lowest: no outline is drawn at a lower pixel threshold.
+        flattered: classes of which pairs are parts or copies of pictures that were fitted to.
     """
     classes = range(len(pairs))
     outlines = [_steadied(choose_outline(_areas(labelled, k), pairs[k]), len(pairs[k]), lowest) for k in classes]
@@ -57,7 +60,9 @@ def choose_rules(
     for odds in clean:
         for k in classes:
             regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outlines[k].regions(odds[k])])
-    chosen = [choose_rule(outlines[k], pairs[k], regions[k], share) for k in classes]
+    shown = [sum(bool((sample.instances.labels == k).any()) for sample in labelled) for k in classes]
+    trust = [shown[k] / (shown[k] + _PRIOR) if k in flattered else 1.0 for k in classes]
+    chosen = [choose_rule(outlines[k], pairs[k], regions[k], share, trust[k]) for k in classes]
     return [rule for rule, _ in chosen], [item for _, item in chosen]
 
 

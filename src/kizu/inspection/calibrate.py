@@ -146,7 +146,11 @@ class Expected:
 
 
 def choose_rule(
-    outline: Outline, pairs: list[tuple[np.ndarray, np.ndarray]], clean: list[list[tuple[float, int]]], share: float
+    outline: Outline,
+    pairs: list[tuple[np.ndarray, np.ndarray]],
+    clean: list[list[tuple[float, int]]],
+    share: float,
+    trust: float = 1.0,
 ) -> tuple[Rule, Expected]:
     """The region threshold: best pooled IoU after weak regions are dropped, raised to what the good pictures demand.
 
@@ -154,6 +158,8 @@ def choose_rule(
         pairs: (odds (H, W), truth bool (H, W)) of held-out supports.
         clean: for each held-out good picture its regions as (evidence, pixels).
         share: allowed share of good pictures that fire, in 0..1.
+        trust: how far the best region threshold is away from the pixel threshold in the end, as a share of how far it
+            was: below 1 where the pairs flatter.
     """
     hits, strongest = [], []
     for odds, truth in pairs:
@@ -165,7 +171,7 @@ def choose_rule(
         if truth.any():  # what does not show the class cannot escape
             strongest.append(top)
     total = sum(int(truth.sum()) for _, truth in pairs)
-    region, expected = choose_level(hits, strongest, total, clean, share, outline.pixel, len(pairs))
+    region, expected = choose_level(hits, strongest, total, clean, share, outline.pixel, len(pairs), trust)
     return Rule(outline.pixel, region, outline.area, outline.core), expected
 
 
@@ -177,6 +183,7 @@ def choose_level(
     share: float,
     floor: float,
     shown: int,
+    trust: float = 1.0,
 ) -> tuple[float, Expected]:
     """The evidence from which a find is an alarm: best overlap with the truth, raised to what good pictures demand.
 
@@ -191,11 +198,12 @@ def choose_level(
         share: allowed share of good pictures that fire, in 0..1.
         floor: the weakest evidence that there can be.
         shown: number of held-out labelled pictures.
+        trust: as that of :func:`choose_rule`, of the level against ``floor``.
     """
     # Good pictures may outnumber the supports by far; weighted so, they count as much as the supports.
     weight = min(1.0, shown / max(len(clean), 1))
     hits = hits + [(strength, 0, weight * wrong) for found in clean for strength, wrong in found]
-    level = _best_region(hits, total, floor)
+    level = floor + trust * (_best_region(hits, total, floor) - floor)
     promised = False
     maxima = [max((strength for strength, _ in found), default=floor) for found in clean]
     if clean:
