@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from kizu.core.seeds import Stream, generator
 from kizu.fewshot.adapt import Decoders
 from kizu.fewshot.cards import card_of, judged_on_copies
 from kizu.fewshot.cells import balanced, gather, to_cells
+from kizu.fewshot.contradict import contradictions
 from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import channels
 from kizu.fewshot.holdout import Parting, changed_copy, one_half, parted, truth_of
@@ -119,11 +121,13 @@ def fit_fewshot(
     share = class_share(false_alarms, classes)
     network = network or shipped()  # one that is missing or damaged is said at once, not of the first picture
     kept = Kept(network)
+    digests: dict[int, str] = {}
     workers = os.cpu_count() or 1
 
     def cells_of(place: int, sample: Sample, instances: Instances, labels: int = classes) -> _Cells:
-        random = generator(seed, Stream.SCORER, 16 + place)
-        return _Cells(*gather(sample.image, instances, labels, random, network, kept(id(sample), sample.image)))
+        random, image = generator(seed, Stream.SCORER, 16 + place), sample.image
+        digests[id(sample)] = hashlib.sha256(image.tobytes()).hexdigest()
+        return _Cells(*gather(image, instances, labels, random, network, kept(id(sample), image)))
 
     def all_cells(samples: Sequence[Sample], labelled: Iterable[Instances], labels: int = classes, first: int = 0):
         """Futures of the cells of pictures, in order."""
@@ -230,6 +234,8 @@ def fit_fewshot(
             yield future.result()
             step()
 
+    whole = [sample for sample in support.labelled if not is_partial(sample)] + clean
+    contradicting = contradictions(support.names, whole, [digests[id(sample)] for sample in whole])
     flattered = set().union(*lost)
     rules, expected = choose_rules(support.labelled, pairs, clean_maps(), share, flattered=flattered)
     members = members_of(labelled + clean_cells + made_without([]), adapted.final if adapted else None)
@@ -249,7 +255,7 @@ def fit_fewshot(
         rules,
         expected,
         false_alarms,
-        _notes(support.names, flattered, copied) + _in_part(support.labelled),
+        _notes(support.names, flattered, copied) + _in_part(support.labelled) + contradicting,
     )
     if adapted:
         card.architecture += f"; kizu-dense, fine-tuned for {adapted.steps} steps, as one more member"
