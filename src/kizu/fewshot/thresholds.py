@@ -51,13 +51,23 @@ def choose_rules(
         share: of good pictures on which a class may fire, in 0..1.
         lowest: no outline is drawn at a lower pixel threshold.
     """
-    classes = range(len(pairs))
-    outlines = [_steadied(choose_outline(_areas(labelled, k), pairs[k]), len(pairs[k]), lowest) for k in classes]
-    regions: list[list[list[tuple[float, int]]]] = [[] for _ in classes]
+    return rules_of(outlines_of(labelled, pairs, lowest), pairs, clean, share)
+
+
+def outlines_of(labelled: list[Sample], pairs: list[list], lowest: float = -np.inf) -> list[Outline]:
+    """How regions of each class are drawn; arguments as those of :func:`choose_rules`."""
+    return [_steadied(choose_outline(areas_of(labelled, {k}), own), len(own), lowest) for k, own in enumerate(pairs)]
+
+
+def rules_of(
+    outlines: list[Outline], pairs: list[list], clean: Iterable[np.ndarray], share: float
+) -> tuple[list[Rule], list[Expected]]:
+    """The rule of each outline, and what to expect of it; arguments as those of :func:`choose_rules`."""
+    regions: list[list[list[tuple[float, int]]]] = [[] for _ in outlines]
     for odds in clean:
-        for k in classes:
-            regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outlines[k].regions(odds[k])])
-    chosen = [choose_rule(outlines[k], pairs[k], regions[k], share) for k in classes]
+        for k, outline in enumerate(outlines):
+            regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outline.regions(odds[k])])
+    chosen = [choose_rule(*parts, share) for parts in zip(outlines, pairs, regions, strict=True)]
     return [rule for rule, _ in chosen], [item for _, item in chosen]
 
 
@@ -65,10 +75,10 @@ def _steadied(outline: Outline, shown: int, lowest: float) -> Outline:
     return replace(outline, pixel=max(outline.pixel * shown / (shown + _PRIOR), lowest))
 
 
-def _areas(samples: list[Sample], label: int) -> list[float]:
-    """Pixels of the instances of a class; strokes on a part of a defect tell its size only where nothing else does."""
+def areas_of(samples: list[Sample], labels: set[int]) -> list[float]:
+    """Pixels of the instances of classes; strokes on a part of a defect tell its size only where nothing else does."""
     whole, strokes = [], []
     for sample in samples:
-        own = sample.instances.masks.area[sample.instances.labels == label]
+        own = sample.instances.masks.area[np.isin(sample.instances.labels, list(labels))]
         (strokes if is_partial(sample) else whole).extend(own[own > 0].astype(float).tolist())
     return whole or strokes
