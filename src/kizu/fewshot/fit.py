@@ -17,7 +17,7 @@ from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
 from kizu.fewshot.adapt import Decoders
 from kizu.fewshot.cards import card_of, judged_on_copies
-from kizu.fewshot.cells import balanced, gather, to_cells, to_pixels
+from kizu.fewshot.cells import balanced, gather, to_cells
 from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import channels
 from kizu.fewshot.holdout import Parting, changed_copy, one_half, parted, truth_of
@@ -27,10 +27,11 @@ from kizu.fewshot.matching import Matching
 from kizu.fewshot.members import Members
 from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix, choose_with_decoder
 from kizu.fewshot.network import Network, shipped
+from kizu.fewshot.plays import Played, Plays
 from kizu.fewshot.refine import Refiner
 from kizu.fewshot.support import Support, is_partial
 from kizu.fewshot.thresholds import NEVER, outlines_of, pairs_of, rules_of
-from kizu.fewshot.unknown import Played, Plays, check_names
+from kizu.fewshot.unknown import check_names
 from kizu.fewshot.views import Kept
 from kizu.inspection.calibrate import Expected, class_share
 
@@ -233,7 +234,9 @@ def fit_fewshot(
             showing = [i for i in held if truths[i][k].any()]
             parts = [part.without({k} if classes > 1 else set()) for part in rest]
             if showing and any((part.labels == 0).any() for part in parts):
-                rows, seen, labels = (np.concatenate([getattr(p, n) for p in parts]) for n in ("rows", "seen", "labels"))
+                rows, seen, labels = (
+                    np.concatenate([getattr(p, n) for p in parts]) for n in ("rows", "seen", "labels")
+                )
                 weights = np.ones(len(labels))
                 matching = Matching.fit(rows, seen, labels, weights, classes, seed, linear=False)
                 blind = replace(judge, matching=matching, decoder=None)
@@ -260,7 +263,7 @@ def fit_fewshot(
         views = kept(id(sample), sample.image)
         maps, unlike = folds[fold].judge.look(sample.image, asked_by(mixes), views)
         layers = mixed(maps, mixes, sample.size)
-        return np.concatenate([layers, to_pixels(unlike, sample.size)[None]]) if unknown else layers
+        return layers if plays is None else np.concatenate([layers, plays.layers(unlike, sample.size)])
 
     def clean_maps() -> Iterator[np.ndarray]:
         for future in ahead(clean_map, zip(clean, clean_fold_of, strict=True), workers):
@@ -268,18 +271,15 @@ def fit_fewshot(
             step()
 
     outlines = outlines_of(support.labelled, pairs)
-    told: list[str] = []
+    plays = last = None
     if unknown:
-        plays = Plays([play for fold in folds for play in fold.played], truths, support.labelled)
-        outlines.append(plays.outline([own for fold in folds for own in fold.ground], share))
-        pairs.append(plays.pairs)
+        every = [play for fold in folds for play in fold.played]
+        plays = Plays(every, truths, support.labelled, [own for fold in folds for own in fold.ground], share)
+        outlines, pairs = outlines + plays.outlines, pairs + plays.pairs
     rules, expected = rules_of(outlines, pairs, clean_maps(), share)
-    if unknown:
-        if not clean:
-            rules[-1], expected[-1] = plays.on_ground(outlines[-1], share)
-        if classes == 1:  # there is no other class to have played unknown for a model that knows one
-            expected[-1] = replace(expected[-1], iou=None, escapes=None)
-        told = plays.notes(support.names, rules[-1])
+    if plays:
+        last, item = plays.choose(rules[classes:], expected[classes:])
+        rules, expected = rules[:classes], [*expected[:classes], item]
     members = members_of(labelled + clean_cells + made_without([]), adapted.final if adapted else None)
     step()
     card = card_of(
@@ -294,16 +294,21 @@ def fit_fewshot(
         },
         replace(support, names=(*support.names, UNKNOWN)) if unknown else support,
         clean,
-        rules,
+        [*rules, last.rule] if last else rules,
         expected,
         false_alarms,
-        _notes(support.names, set().union(*lost), copied) + _in_part(support.labelled) + told,
+        _notes(support.names, set().union(*lost), copied) + _in_part(support.labelled),
     )
+    if last:
+        card.architecture += f"; {UNKNOWN}: distance from the ground in whitened space"
+        card.threshold_method += f" Those of {UNKNOWN}: each class left out in turn stood for it."
+        card.notes.append(plays.note(support.names, last))
+        if not clean:
+            card.notes.append(f"Of {UNKNOWN} the ground of the labelled pictures set the alarm, in place of good ones.")
     if adapted:
         card.architecture += f"; kizu-dense, fine-tuned for {adapted.steps} steps, as one more member"
     if refiner is not None:
         card.notes.append(f"Outlines are refined by {refiner.source.about}; the outline IoU is that before it.")
-    last = rules.pop() if unknown else None
     return FewShotInspector(card, members, mixes, rules, refiner, unknown=last), expected
 
 

@@ -21,7 +21,7 @@ from kizu.fewshot.mix import Mix
 from kizu.fewshot.network import VERSION, network_of
 from kizu.fewshot.refine import Refiner, refiner_of
 from kizu.fewshot.scorer import Scorer
-from kizu.fewshot.unknown import with_unknown
+from kizu.fewshot.unknown import Unknown
 from kizu.inspection.regions import Rule, decide
 
 
@@ -45,7 +45,7 @@ class FewShotInspector(Inspector):
         mixes, rules: one a class, but for the unknown one.
         refiner: of the outlines of what fires, or None.
         memory: of the examples that it was fitted to, or None.
-        unknown: the rule of what is of no class, or None where that is not asked for.
+        unknown: how what is of no class is found, or None where that is not asked for.
     """
 
     kind: ClassVar[str] = "fewshot"
@@ -58,7 +58,7 @@ class FewShotInspector(Inspector):
         rules: list[Rule],
         refiner: Refiner | None = None,
         memory: Memory | None = None,
-        unknown: Rule | None = None,
+        unknown: Unknown | None = None,
     ):
         self.card = card
         self.members = members
@@ -82,13 +82,13 @@ class FewShotInspector(Inspector):
         if self.refiner is not None:
             found, maps = self.refiner(image, odds, self.rules, found, maps)
         if unlike is not None:
-            found, maps = with_unknown(found, maps, unlike, self.unknown, min_score)
+            found, maps = self.unknown.beside(found, maps, unlike, min_score)
         return found[found.scores >= min_score], maps
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, settings = self.refiner.state() if self.refiner else ({}, None)
         examples, memory = self.memory.state() if self.memory else ({}, None)
-        unknown = {"unknown": asdict(self.unknown)} if self.unknown else {}
+        unknown = {"unknown": self.unknown.state()} if self.unknown else {}
         return self.members.arrays | arrays | examples, unknown | {
             "features": VERSION,
             "network": self.members.network.state()[1],
@@ -111,7 +111,7 @@ class FewShotInspector(Inspector):
         refiner, arrays = refiner_of(arrays, settings.get("refine"))
         scorer = Scorer(arrays)
         matching = Matching(arrays)
-        unknown = Rule(**settings["unknown"]) if "unknown" in settings else None
+        unknown = Unknown.from_state(settings["unknown"]) if "unknown" in settings else None
         count, expected = len(card.classes) - (unknown is not None), (2 * len(channels()), network.width)
         if not len(rules) == len(mixes) == scorer.classes == count or matching.channels != expected:
             raise KizuError(

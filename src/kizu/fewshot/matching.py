@@ -220,16 +220,17 @@ def _standard(values: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.nda
 def unlike(*cells: np.ndarray) -> np.ndarray:
     """How unlike the ground cells are: their distance from its middle by its own spread (Mahalanobis, 1936).
 
-    The cosines of :class:`Matching` know nothing of it: what is unlike anything is no further from the nearest ground,
-    in direction, than ground that was not seen.
+    The cosines of :class:`Matching` cannot tell: in direction, what is like nothing is no further from the nearest
+    ground than ground is that was not seen before.
 
     Args:
         cells: of each of :data:`PARTS`, of :meth:`Matching.projected`, (..., D).
 
     Returns:
-        float32 (...), the sum over the parts; about 1 for each is usual for ground.
+        float32 (..., 2), by part; about 1 is usual for ground.
     """
-    return sum(np.linalg.norm(part, axis=-1) / np.float32(np.sqrt(part.shape[-1])) for part in cells)
+    lengths = [np.linalg.norm(part, axis=-1) / np.float32(np.sqrt(part.shape[-1])) for part in cells]
+    return np.stack(lengths, axis=-1)
 
 
 def unit(cells: np.ndarray) -> np.ndarray:

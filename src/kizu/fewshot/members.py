@@ -12,7 +12,7 @@ from kizu.core.errors import KizuError
 from kizu.fewshot.coarse import suspects, to_grid
 from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import STRIDE
-from kizu.fewshot.matching import Matching, unlike
+from kizu.fewshot.matching import PARTS, Matching, unlike
 from kizu.fewshot.mix import MEMBERS
 from kizu.fewshot.network import Network, shipped
 from kizu.fewshot.scorer import Scorer
@@ -95,7 +95,7 @@ class Members:
     def look(
         self, image: np.ndarray, asked: Collection[int] | None = None, seen: Iterable[View] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As :meth:`maps`, and how unlike the ground each cell is, float32 (h, w), see
+        """As :meth:`maps`, and how unlike the ground each cell is, float32 (2, h, w), see
         :func:`kizu.fewshot.matching.unlike`."""
         return self._look(image, asked, seen, True)
 
@@ -105,7 +105,8 @@ class Members:
         asked = range(self.count) if asked is None else asked
         height, width = image.shape[:2]
         cells = -(-height // STRIDE), -(-width // STRIDE)
-        out, away = np.zeros((MEMBERS, self.scorer.classes, *cells), np.float32), np.zeros(cells, np.float32)
+        out = np.zeros((MEMBERS, self.scorer.classes, *cells), np.float32)
+        away = np.zeros((len(PARTS), *cells), np.float32)
         scored, step = any(m in asked for m in range(MEMBERS)), step_of((height, width))
         if scored or with_unlike:
             for tile, features, maps in views(image, self.network) if seen is None else seen:
@@ -115,8 +116,8 @@ class Members:
                 if scored:
                     out[(slice(None), slice(None), *tile.cells)] = self._odds(*parts, asked, step)[(..., *inner)]
                 if with_unlike:
-                    blocks = unlike(*parts[2:])[..., None]
-                    away[tile.cells] = to_grid(blocks, step, 1, parts[0].shape[:2])[..., 0][inner]
+                    blocks = to_grid(unlike(*parts[2:]), step, 1, parts[0].shape[:2])
+                    away[(slice(None), *tile.cells)] = blocks[inner].transpose(2, 0, 1)
         if self.decoder is not None:
             last = self.decoder.odds(image) if MEMBERS in asked else np.zeros_like(out[0])
             out = np.concatenate([out, last[None]])

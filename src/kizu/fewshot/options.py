@@ -27,6 +27,7 @@ from kizu.fewshot.sam2_folder import input_side, weight_files
 from kizu.fewshot.support import Pictures, Support, choose_support, is_partial
 from kizu.fewshot.track_fit import fit_track
 from kizu.fewshot.track_fit import steps as track_steps
+from kizu.fewshot.unknown import check_names
 from kizu.fewshot.update import Changes, merged, open_remembering
 from kizu.inspection.calibrate import Expected
 from kizu.synth.compose.options import Options
@@ -74,8 +75,8 @@ class Wanted:
 
 # Options that a model file remembers, and what they are by default: the classes to find, the share of good pictures on
 # which it may fire, the seed, whether pictures may be turned, ``compose`` to learn from composed pictures, too, whether
-# pictures without labels are good ones, whether examples are kept (None: where they are not too large), and whether what
-# is of no class is found, too.
+# pictures without labels are good ones, whether examples are kept (None: where they are not too large), and whether to
+# find what is of no class, too.
 KEPT: dict[str, Any] = {
     "classes": None, "false_alarms": 0.05, "seed": 0, "turns": True, "augment": NONE, "empty_is_clean": True,
     "memory": None, "unknown": False,
@@ -237,6 +238,8 @@ def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str |
 
 
 def _fit_kizu(support: Support, asked: Asked, skips: Skips) -> Fit:
+    if asked.unknown:
+        check_names(support.names)  # before the minutes that a network may take
     more = asked.augment == COMPOSE
     composed = compose_support(support, asked.seed) if more else []
     shown = [sample.image for sample in support.labelled[:_SHOWN]]

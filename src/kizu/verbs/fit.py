@@ -84,8 +84,8 @@ def fit(
             and neither ground nor a mistake.
         ground: partial: the class that says that something is no defect; by default ground.
         memory: fewshot: keep the pictures in the model file, for update; by default where they take 32 MB at most.
-        unknown: fewshot: also find what is of no class but unlike all that is good, as the class unknown; best with good
-            pictures.
+        unknown: fewshot: find, too, what is of no class but unlike all that is good, as the class unknown; with good
+            pictures its false alarms are held, too.
         matcher: fewshot: kizu fits a scorer within seconds, without any download; sam2 has a SAM2 video model follow
             what is labelled on to new pictures: a GPU and the extra vfm are wanted; gfds is the rule of GFDS, for
             comparison: it chooses no threshold and uses neither good pictures nor false_alarms.
