@@ -25,6 +25,7 @@ from kizu.inspection.regions import Rule, decide, stacked
 
 RIM = 24  # cells; further inside the rim is not felt
 _AROUND = 16  # pixels around a defect that look unlike the ground because it is near
+_SCALE = 4.0
 _FIRES = 0.5  # score
 
 
@@ -75,10 +76,14 @@ class Usual:
         return cls(*(tuple(tuple(row.tolist()) for row in values) for values in (mean, spread)))
 
     def beyond(self, unlike: np.ndarray) -> np.ndarray:
-        """By how many spreads maps (2, h, w) are beyond what is usual there, float32 (2, h, w)."""
+        """How far maps (2, h, w) are beyond what is usual there, float32 (2, h, w).
+
+        It is 4 ln(1 + s) for s spreads, so that it weighs about as log odds do, and negative below what is usual.
+        """
         places = _from_rim(unlike.shape[1:])
         mean, spread = (np.array(values, np.float32)[:, places] for values in (self.mean, self.spread))
-        return (unlike - mean) / spread
+        spreads = (unlike - mean) / spread
+        return np.sign(spreads) * np.float32(_SCALE) * np.log1p(np.abs(spreads))
 
 
 @dataclass(frozen=True)
