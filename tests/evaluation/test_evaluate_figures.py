@@ -299,6 +299,32 @@ def test_class_that_the_truth_does_not_know():
     assert any("the truth has no class b" in note for note in result.notes)
 
 
+def test_unknown_is_what_the_predictions_do_not_know():
+    """Of three classes the model knows one: an image of another is found, one escapes, a good one fires."""
+    truth = {"1": part(A10), "2": part((1, 0, 0, 5, 2)), "3": part((2, 0, 0, 5, 2)), "4": part(), "5": part(A10)}
+    found = {"1": part(A10, scores=[0.9]), "2": part((1, 0, 0, 5, 4), scores=[0.9]), "3": part()}
+    found |= {"4": part((1, 0, 0, 1, 1), scores=[0.6]), "5": part((1, 0, 0, 5, 2), scores=[0.9])}
+    result = run(found, data(truth, ["a", "b", "c"]), ["a", "unknown"])
+    assert value(result, "segmentation", "IoU", "unknown") == 10 / (20 + 10 + 10 + 1)
+    assert value(result, "segmentation", "IoU", "a") == 0.5
+    assert value(result, "image", "escape rate", "unknown") == 0.5
+    assert value(result, "image", "escape rate", "a") == 0.5
+    assert value(result, "image", "escape rate") == 0.25, "what is found as unknown is found"
+    assert value(result, "image", "false-alarm rate") == value(result, "image", "false-alarm rate", "unknown") == 1
+    assert [image["outcome"] for image in result.images] == ["hit", "hit", "escape", "false alarm", "hit"]
+    assert "classes that the predictions do not have count as unknown: b, c" in result.notes
+    assert not any("the truth has no class" in note or "not evaluated" in note for note in result.notes)
+
+
+def test_unknown_where_the_truth_has_nothing_else():
+    result = run({"1": part((1, 0, 0, 5, 2), scores=[0.9])}, data({"1": part(A10)}, ["a"]), ["a", "unknown"])
+    assert "no truth of this class" in result.figure("segmentation", "IoU", "unknown").why
+    assert value(result, "segmentation", "mIoU") == 0 and value(result, "image", "escape rate") == 0
+    assert any("the truth has none but the classes of the predictions" in note for note in result.notes)
+    both = run({"1": part((1, 0, 0, 5, 2), scores=[0.9])}, data({"1": part(A10)}, ["b", "unknown"]), ["a", "unknown"])
+    assert both.counts["other_only"] == 1, "where the truth has the class by name, others are others"
+
+
 def test_labels_are_matched_by_name():
     predicted = data({"1": part((1, 0, 0, 5, 2), scores=[0.9])}, ["b", "a"])
     assert value(run(predicted, {"1": part(A10)}), "segmentation", "IoU", "a") == 1

@@ -16,6 +16,8 @@ from kizu.core.errors import AbsentError, KizuError
 from kizu.core.files import write_bytes
 from kizu.core.instances import Instances
 
+UNKNOWN = "unknown"  # the class, always the last one, of what is unlike all that is good and of no other class
+
 _kinds: dict[str, type[Inspector]] = {}
 
 

@@ -29,9 +29,10 @@ def evaluate(
 ) -> Evaluation:
     """Measure predictions against truth.
 
-    Images are matched by id, classes by name; the classes of the predictions are evaluated. Segmentation, false alarms
-    and escapes count instances with a score of at least 0.5; AP and the curves count candidates below it, too. An image
-    whose truth or prediction is broken is left out, counted (``broken``) and noted.
+    Images are matched by id, classes by name; the classes of the predictions are evaluated. Where those have a class
+    ``unknown`` and the truth has none, it is the truth's other classes (``kizu fit --unknown``). Segmentation, false
+    alarms and escapes count instances with a score of at least 0.5; AP and the curves count candidates below it, too.
+    An image whose truth or prediction is broken is left out, counted (``broken``) and noted.
 
     Args:
         predictions: may hold more images than the truth.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kizu.core.inspector import UNKNOWN
 from kizu.core.run import Skips
+from kizu.evaluation.pairs import takes_others
 
 if TYPE_CHECKING:
     from kizu.evaluation.anomaly import ImageScores, PixelScores
@@ -23,7 +25,8 @@ def notes_of(
 ) -> list[str]:
     """The notes of one evaluation; the broken images are the last items of ``skips``."""
     names, known = matching.names, matching.truth.names
-    absent = [name for name in names if name not in known]
+    others = takes_others(known, names)
+    absent = [name for name in names if name not in known and not (others and name == UNKNOWN)]
     ignored = [name for name in known if name not in names]
     notes = []
 
@@ -42,7 +45,17 @@ def notes_of(
     left_out("unpredicted", "of the truth without a prediction")
     left_out("surplus", "with a prediction, but without truth here")
     note(len(absent), f"the truth has no class {', '.join(absent)}: its predictions are false alarms wherever they are")
-    note(len(ignored), f"classes that the predictions do not have are not evaluated: {', '.join(ignored)}")
+    if others and ignored:
+        notes.append(f"classes that the predictions do not have count as {UNKNOWN}: {', '.join(ignored)}")
+    elif others:
+        notes.append(
+            f"the truth has none but the classes of the predictions: what is found as {UNKNOWN} is a false alarm on "
+            "images that hold nothing; on others it counts for any defect, and for no class"
+        )
+    note(
+        0 if others else len(ignored),
+        f"classes that the predictions do not have are not evaluated: {', '.join(ignored)}",
+    )
     which = "with only classes that are not evaluated; background in the pixel figures"
     left_out("other_only", which, " of the image figures")
     left_out("boxes_only", "whose truth has boxes alone", " of the pixel figures")

@@ -9,6 +9,7 @@ import numpy as np
 
 from kizu.core.dataset import Dataset
 from kizu.core.errors import DataError, KizuError
+from kizu.core.inspector import UNKNOWN
 from kizu.core.instances import Instances
 from kizu.evaluation.support import Support
 
@@ -62,17 +63,25 @@ def is_crowd(instances: Instances) -> np.ndarray:
 
 
 def class_map(names: tuple[str, ...], wanted: tuple[str, ...]) -> np.ndarray:
-    """For each label of ``names``, its label in ``wanted``, or -1.
+    """For each label of ``names``, its label in ``wanted``, or -1; see :func:`takes_others`.
 
     Raises:
         KizuError: the two have no class in common.
     """
+    if takes_others(names, wanted):
+        return np.array([wanted.index(name if name in wanted else UNKNOWN) for name in names], np.int64)
     if not set(names) & set(wanted):
         raise KizuError(
             f"no class in common: the predictions have {', '.join(wanted) or 'none'}, the truth "
             f"{', '.join(names) or 'none'}; classes are matched by name, so rename those of one side"
         )
     return np.array([wanted.index(name) if name in wanted else -1 for name in names], np.int64)
+
+
+def takes_others(names: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    """Whether classes of the truth, ``names``, that the predictions do not have are their ``unknown``: that is what an
+    inspector calls them that was not fitted to them (``kizu fit --unknown``). Not where the truth has such a class."""
+    return UNKNOWN in wanted and UNKNOWN not in names
 
 
 def _relabel(instances: Instances, mapping: np.ndarray, where: str) -> tuple[Instances, np.ndarray]:

@@ -54,7 +54,10 @@ class _Picture:
 
 
 class Corrections:
-    """Strokes on pictures, and what an inspector would say after them; the inspector itself is left as it is."""
+    """Strokes on pictures, and what an inspector would say after them; the inspector itself is left as it is.
+
+    What is of no class (``--unknown``) is not found again before the commit, and cannot be drawn: draw it as a class.
+    """
 
     def __init__(self, inspector: FewShotInspector, pictures: Iterable[Sample]):
         """
@@ -207,7 +210,7 @@ class Corrections:
         return self._looked[id]
 
     def _add(self, id: str, strokes: list[Stroke]) -> None:
-        sample, names = self._sample(id), self._inspector.names
+        sample, names = self._sample(id), self._support.names
         learned = []
         for mask, name in strokes:
             if name is not None and name not in names:

@@ -102,7 +102,8 @@ def fit_student(student: Student, teacher: Network, fit: Fit, skips: Skips, imag
     for network, notes in ((teacher, Skips(skips.strict)), (student.network, skips)):
         heard: list[Pairs] = []
         inspector, expected = fit(network, notes, heard.append)
-        ious, precisions = [item.iou for item in expected], [precision(pairs) for pairs in heard[0]]
+        precisions = [precision(pairs) for pairs in heard[0]]
+        ious = [item.iou for item in expected[: len(precisions)]]  # of the classes that are labelled
         met.append({"outline IoU": _by_class(inspector, ious), "pixel AP": _by_class(inspector, precisions)})
         calls += [inspector.inspect, partial(_looked, network)]
     times = [round(value, 1) for value in _milliseconds(calls, images)]
@@ -131,7 +132,7 @@ def precision(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float | None:
 
 def _by_class(inspector: Inspector, values: list[float | None]) -> dict[str, float | None]:
     there = [None if value is None else round(float(value), 4) for value in values]
-    return dict(zip(inspector.names, there, strict=True))
+    return dict(zip(inspector.names[: len(there)], there, strict=True))
 
 
 def _looked(network: Network, image: np.ndarray) -> None:

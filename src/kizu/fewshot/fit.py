@@ -11,6 +11,7 @@ from itertools import count
 import numpy as np
 
 from kizu.core.errors import KizuError
+from kizu.core.inspector import UNKNOWN
 from kizu.core.instances import Instances
 from kizu.core.run import Skips, ahead
 from kizu.core.sample import Sample
@@ -24,12 +25,15 @@ from kizu.fewshot.features import channels
 from kizu.fewshot.holdout import Parting, changed_copy, one_half, parted, truth_of
 from kizu.fewshot.inspector import FewShotInspector, asked_by, mixed
 from kizu.fewshot.linear import without_warnings
+from kizu.fewshot.matching import Matching
 from kizu.fewshot.members import Members
 from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix, choose_with_decoder
 from kizu.fewshot.network import Network, shipped
+from kizu.fewshot.plays import Played, Plays
 from kizu.fewshot.refine import Refiner
 from kizu.fewshot.support import Support, is_partial
-from kizu.fewshot.thresholds import NEVER, choose_rules, pairs_of
+from kizu.fewshot.thresholds import NEVER, outlines_of, pairs_of, rules_of, trust_of
+from kizu.fewshot.unknown import check_names
 from kizu.fewshot.views import Kept
 from kizu.inspection.calibrate import Expected, class_share
 
@@ -46,12 +50,16 @@ class _Fold:
         held_out: member maps, truth, and the classes that are judged by them.
         nothing: member maps of good pictures.
         copied: classes that were judged on a changed copy.
+        played: classes that played unknown, where that is asked for;
+        ground: and maps of how unlike the ground the pictures of ``nothing`` are.
     """
 
     judge: Members | None = None
     held_out: list[tuple[np.ndarray, np.ndarray, set[int]]] = field(default_factory=list)
     nothing: list[np.ndarray] = field(default_factory=list)
     copied: set[int] = field(default_factory=set)
+    played: list[Played] = field(default_factory=list)
+    ground: list[np.ndarray] = field(default_factory=list)
 
 
 @dataclass
@@ -69,8 +77,12 @@ class _Cells:
 
     def half(self, classes: int, lost: set[int], which: int) -> _Cells:
         """With one half, the first (0) or the second (1), of each class of ``lost``."""
-        kept = ~np.isin(self.labels, [k + 1 + (1 - which) * classes for k in lost])
-        return _Cells(*(values[kept] for values in (self.rows, self.seen, self.labels, self.weights))).whole(classes)
+        return self.without({k + (1 - which) * classes for k in lost}).whole(classes)
+
+    def without(self, lost: set[int]) -> _Cells:
+        """Without the cells of classes."""
+        kept = ~np.isin(self.labels, [k + 1 for k in lost])
+        return _Cells(*(values[kept] for values in (self.rows, self.seen, self.labels, self.weights)))
 
     def has_halves(self, classes: int, lost: set[int]) -> bool:
         """Whether each class of ``lost`` has cells in both halves."""
@@ -90,6 +102,7 @@ def fit_fewshot(
     adapted: Decoders | None = None,
     network: Network | None = None,
     heard: Callable[[list[list[tuple[np.ndarray, np.ndarray]]]], None] = lambda pairs: None,
+    unknown: bool = False,
 ) -> tuple[FewShotInspector, list[Expected]]:
     """Fit an inspector to a few labelled pictures.
 
@@ -111,14 +124,17 @@ def fit_fewshot(
         adapted: networks of :func:`kizu.fewshot.adapt.adapt`, as one more member.
         network: that looks at the pictures; None = the shipped one.
         heard: told the held-out pairs of each class, of :func:`kizu.fewshot.thresholds.pairs_of`.
+        unknown: find what is of no class, too, see :mod:`kizu.fewshot.unknown`; what to expect of it comes last.
 
     Raises:
-        KizuError: the network's files are missing or damaged, a labelled picture cannot be read, or no labelled pixel
-            is left.
+        KizuError: the network's files are missing or damaged, a labelled picture cannot be read, no labelled pixel is
+            left, or what is unknown cannot be told.
     """
     classes, skips = len(support.names), skips or Skips()
     known = set(range(classes))
-    share = class_share(false_alarms, classes)
+    if unknown:
+        check_names(support.names)
+    share = class_share(false_alarms, classes + unknown)
     network = network or shipped()  # one that is missing or damaged is said at once, not of the first picture
     kept = Kept(network)
     digests: dict[int, str] = {}
@@ -138,6 +154,9 @@ def fit_fewshot(
 
     def maps_of(members: Members, sample: Sample, asked: set[int] | None = None) -> np.ndarray:
         return members.maps(sample.image, asked, kept(id(sample), sample.image))
+
+    def unlike_of(members: Members, sample: Sample) -> np.ndarray:
+        return members.look(sample.image, (), kept(id(sample), sample.image))[1].astype(np.float16)
 
     truths = [truth_of(sample, classes) for sample in support.labelled]
     parting = adapted.parting if adapted else Parting.of(support.labelled, support.clean, classes)
@@ -208,7 +227,25 @@ def fit_fewshot(
                 image, truth = changed_copy(support.labelled[i].image, truths[i])
                 out.held_out.append((out.judge.maps(image).astype(np.float16), truth, shown[i]))
         out.nothing = [maps_of(out.judge, sample).astype(np.float16) for sample in clean_held[:_NOTHING]]
+        if unknown:
+            out.ground = [unlike_of(out.judge, sample) for sample in clean_held[:_NOTHING]]
+            out.played = list(played(out.judge, rest, held))
         return out
+
+    def played(judge: Members, rest: list[_Cells], held: list[int]) -> Iterator[Played]:
+        """Each class in turn as one that nobody knows, on the pictures of a fold that show it."""
+        for k in range(classes):
+            showing = [i for i in held if truths[i][k].any()]
+            parts = [part.without({k} if classes > 1 else set()) for part in rest]
+            if showing and any((part.labels == 0).any() for part in parts):
+                rows, seen, labels = (
+                    np.concatenate([getattr(p, n) for p in parts]) for n in ("rows", "seen", "labels")
+                )
+                weights = np.ones(len(labels))
+                matching = Matching.fit(rows, seen, labels, weights, classes, seed, linear=False)
+                blind = replace(judge, matching=matching, decoder=None)
+                for i in showing:
+                    yield Played(k, i, unlike_of(blind, support.labelled[i]))
 
     folds: list[_Fold] = []
     for fold, future in enumerate(ahead(judged, range(parting.count), workers)):
@@ -227,7 +264,10 @@ def fit_fewshot(
 
     def clean_map(item: tuple[Sample, int]) -> np.ndarray:
         sample, fold = item
-        return mixed(maps_of(folds[fold].judge, sample, asked_by(mixes)), mixes, sample.size)
+        views = kept(id(sample), sample.image)
+        maps, unlike = folds[fold].judge.look(sample.image, asked_by(mixes), views)
+        layers = mixed(maps, mixes, sample.size)
+        return layers if plays is None else np.concatenate([layers, plays.layers(unlike, sample.size)])
 
     def clean_maps() -> Iterator[np.ndarray]:
         for future in ahead(clean_map, zip(clean, clean_fold_of, strict=True), workers):
@@ -237,7 +277,18 @@ def fit_fewshot(
     whole = [sample for sample in support.labelled if not is_partial(sample)] + clean
     contradicting = contradictions(support.names, whole, [digests[id(sample)] for sample in whole])
     flattered = set().union(*lost)
-    rules, expected = choose_rules(support.labelled, pairs, clean_maps(), share, flattered=flattered)
+    outlines = outlines_of(support.labelled, pairs)
+    trust = trust_of(support.labelled, classes, flattered)
+    plays = last = None
+    if unknown:
+        every = [play for fold in folds for play in fold.played]
+        plays = Plays(every, truths, support.labelled, [own for fold in folds for own in fold.ground], share)
+        outlines, pairs = outlines + plays.outlines, pairs + plays.pairs
+        trust += [1.0] * len(plays.outlines)
+    rules, expected = rules_of(outlines, pairs, clean_maps(), share, trust)
+    if plays:
+        last, item = plays.choose(rules[classes:], expected[classes:])
+        rules, expected = rules[:classes], [*expected[:classes], item]
     members = members_of(labelled + clean_cells + made_without([]), adapted.final if adapted else None)
     step()
     card = card_of(
@@ -250,18 +301,24 @@ def fit_fewshot(
             "tiles": "above 1024 px, seamless" if network.border else "above 1024 px; seams may show",
             "weights": "{name}, SHA-256 {sha256}".format(**network.identity),
         },
-        support,
+        replace(support, names=(*support.names, UNKNOWN)) if unknown else support,
         clean,
-        rules,
+        [*rules, last.rule] if last else rules,
         expected,
         false_alarms,
         _notes(support.names, flattered, copied) + _in_part(support.labelled) + contradicting,
     )
+    if last:
+        card.architecture += f"; {UNKNOWN}: distance from the ground in whitened space"
+        card.threshold_method += f" Those of {UNKNOWN}: each class left out in turn stood for it."
+        card.notes.append(plays.note(support.names, last))
+        if not clean:
+            card.notes.append(f"Of {UNKNOWN} the ground of the labelled pictures set the alarm, in place of good ones.")
     if adapted:
         card.architecture += f"; kizu-dense, fine-tuned for {adapted.steps} steps, as one more member"
     if refiner is not None:
         card.notes.append(f"Outlines are refined by {refiner.source.about}; the outline IoU is that before it.")
-    return FewShotInspector(card, members, mixes, rules, refiner), expected
+    return FewShotInspector(card, members, mixes, rules, refiner, unknown=last), expected
 
 
 def steps(support: Support, composed: int = 0) -> int:

@@ -21,6 +21,7 @@ from kizu.fewshot.mix import Mix
 from kizu.fewshot.network import VERSION, network_of
 from kizu.fewshot.refine import Refiner, refiner_of
 from kizu.fewshot.scorer import Scorer
+from kizu.fewshot.unknown import Unknown
 from kizu.inspection.regions import Rule, decide
 
 
@@ -41,9 +42,10 @@ class FewShotInspector(Inspector):
     Attributes:
         card: see :class:`kizu.core.card.Card`.
         members: what was fitted to labelled cells.
-        mixes, rules: one a class.
+        mixes, rules: one a class, but for the unknown one.
         refiner: of the outlines of what fires, or None.
         memory: of the examples that it was fitted to, or None.
+        unknown: how what is of no class is found, or None where that is not asked for.
     """
 
     kind: ClassVar[str] = "fewshot"
@@ -56,6 +58,7 @@ class FewShotInspector(Inspector):
         rules: list[Rule],
         refiner: Refiner | None = None,
         memory: Memory | None = None,
+        unknown: Unknown | None = None,
     ):
         self.card = card
         self.members = members
@@ -63,19 +66,30 @@ class FewShotInspector(Inspector):
         self.rules = rules
         self.refiner = refiner
         self.memory = memory
+        self.unknown = unknown
 
     def inspect(self, image: np.ndarray, min_score: float = 0.5) -> tuple[Instances, np.ndarray]:
         """Instances (strongest first) and score maps float32 (C, H, W) of one uint8 (H, W, 3) RGB image."""
-        odds = mixed(self.members.maps(image, asked_by(self.mixes)), self.mixes, image.shape[:2])
-        if self.refiner is None:
+        asked, unlike = asked_by(self.mixes), None
+        if self.unknown is None:
+            members = self.members.maps(image, asked)
+        else:
+            members, unlike = self.members.look(image, asked)
+        odds = mixed(members, self.mixes, image.shape[:2])
+        if self.refiner is None and unlike is None:
             return decide(odds, self.rules, min_score)
-        found, maps = self.refiner(image, odds, self.rules, *decide(odds, self.rules, min(min_score, 0.5)))
+        found, maps = decide(odds, self.rules, min(min_score, 0.5))
+        if self.refiner is not None:
+            found, maps = self.refiner(image, odds, self.rules, found, maps)
+        if unlike is not None:
+            found, maps = self.unknown.beside(found, maps, unlike, min_score)
         return found[found.scores >= min_score], maps
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, settings = self.refiner.state() if self.refiner else ({}, None)
         examples, memory = self.memory.state() if self.memory else ({}, None)
-        return self.members.arrays | arrays | examples, {
+        unknown = {"unknown": self.unknown.state()} if self.unknown else {}
+        return self.members.arrays | arrays | examples, unknown | {
             "features": VERSION,
             "network": self.members.network.state()[1],
             "mixes": [asdict(mix) for mix in self.mixes],
@@ -97,7 +111,8 @@ class FewShotInspector(Inspector):
         refiner, arrays = refiner_of(arrays, settings.get("refine"))
         scorer = Scorer(arrays)
         matching = Matching(arrays)
-        count, expected = len(card.classes), (2 * len(channels()), network.width)
+        unknown = Unknown.from_state(settings["unknown"]) if "unknown" in settings else None
+        count, expected = len(card.classes) - (unknown is not None), (2 * len(channels()), network.width)
         if not len(rules) == len(mixes) == scorer.classes == count or matching.channels != expected:
             raise KizuError(
                 f"{count} classes, {expected[0]} features of filters and {expected[1]} of the network are expected, "
@@ -106,4 +121,4 @@ class FewShotInspector(Inspector):
         members = Members(scorer, matching, Decoder.of_arrays(arrays), network)
         if any(len(mix.weights) != members.count for mix in mixes):
             raise KizuError(f"a mixture of {members.count} members is expected, and it has another")
-        return cls(card, members, mixes, rules, refiner, memory)
+        return cls(card, members, mixes, rules, refiner, memory, unknown)

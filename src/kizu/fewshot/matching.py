@@ -91,8 +91,9 @@ class Matching:
 
     @classmethod
     def fit(
-        cls, rows: np.ndarray, seen: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, seed: int
-    ) -> Matching:
+        cls, rows: np.ndarray, seen: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, seed: int,
+        linear: bool = True,
+    ) -> Matching:  # fmt: skip
         """Keep labelled cells.
 
         Args:
@@ -101,17 +102,19 @@ class Matching:
             labels: int (N,), 0 = background, 1 .. classes.
             weights: float (N,), positive, of mean 1; of the logistic regression.
             seed: draws the cells that are kept where there are many.
+            linear: False = its logistic regression says nothing, which takes less time.
         """
         from threadpoolctl import threadpool_limits
 
         # On matrices so small, threads of the linear algebra library wait for each other far longer than they work.
         with threadpool_limits(1, user_api="blas"):
-            return cls._fit(rows, seen, labels, weights, classes, seed)
+            return cls._fit(rows, seen, labels, weights, classes, seed, linear)
 
     @classmethod
     def _fit(
-        cls, rows: np.ndarray, seen: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, seed: int
-    ) -> Matching:
+        cls, rows: np.ndarray, seen: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, seed: int,
+        linear: bool,
+    ) -> Matching:  # fmt: skip
         random = generator(seed, Stream.SCORER, 3)
         kept = []
         for k in range(classes + 1):
@@ -134,7 +137,9 @@ class Matching:
             types = (np.float32,) * 4 + (np.int32,)
             named = zip(_NAMES, values, types, strict=True)
             arrays |= {f"match.{part}.{name}": value.astype(kind) for name, value, kind in named}
-        weight, bias = logistic(np.concatenate(units, axis=1), labels[some], weights[some], classes, _C)
+        weight, bias = np.zeros((sum(own.shape[1] for own in units), classes + 1)), np.zeros(classes + 1)
+        if linear:
+            weight, bias = logistic(np.concatenate(units, axis=1), labels[some], weights[some], classes, _C)
         weight *= np.repeat([np.sqrt(own.shape[1]) for own in units], [own.shape[1] for own in units])[:, None]
         return cls(arrays | {"match.weight": weight.astype(np.float32), "match.bias": bias.astype(np.float32)})
 
@@ -219,6 +224,22 @@ def _standard(values: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.nda
     out = np.empty(values.shape, np.float32)
     _standardise(np.ascontiguousarray(values, np.float32), mean, scale, np.float32(_CLIP), out)
     return out
+
+
+def unlike(*cells: np.ndarray) -> np.ndarray:
+    """How unlike the ground cells are: their distance from its middle by its own spread (Mahalanobis, 1936).
+
+    The cosines of :class:`Matching` cannot tell: in direction, what is like nothing is no further from the nearest
+    ground than ground is that was not seen before.
+
+    Args:
+        cells: of each of :data:`PARTS`, of :meth:`Matching.projected`, (..., D).
+
+    Returns:
+        float32 (..., 2), by part; about 1 is usual for ground.
+    """
+    lengths = [np.linalg.norm(part, axis=-1) / np.float32(np.sqrt(part.shape[-1])) for part in cells]
+    return np.stack(lengths, axis=-1)
 
 
 def unit(cells: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from kizu.core.errors import KizuError
 from kizu.fewshot.coarse import suspects, to_grid
 from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import STRIDE
-from kizu.fewshot.matching import Matching
+from kizu.fewshot.matching import PARTS, Matching, unlike
 from kizu.fewshot.mix import MEMBERS
 from kizu.fewshot.network import Network, shipped
 from kizu.fewshot.scorer import Scorer
@@ -90,37 +90,50 @@ class Members:
         Returns:
             float32 (M, C, h, w).
         """
+        return self._look(image, asked, seen, False)[0]
+
+    def look(
+        self, image: np.ndarray, asked: Collection[int] | None = None, seen: Iterable[View] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As :meth:`maps`, and how unlike the ground each cell is, float32 (2, h, w), see
+        :func:`kizu.fewshot.matching.unlike`."""
+        return self._look(image, asked, seen, True)
+
+    def _look(
+        self, image: np.ndarray, asked: Collection[int] | None, seen: Iterable[View] | None, with_unlike: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         asked = range(self.count) if asked is None else asked
-        cells = self._fitted(image, asked, seen)
-        if self.decoder is None:
-            return cells
-        return np.concatenate(
-            [cells, (self.decoder.odds(image) if MEMBERS in asked else np.zeros_like(cells[0]))[None]]
-        )
-
-    def _fitted(self, image: np.ndarray, asked: Collection[int], seen: Iterable[View] | None) -> np.ndarray:
-        """The maps of all members but the decoder."""
         height, width = image.shape[:2]
-        out = np.zeros((MEMBERS, self.scorer.classes, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
-        if not any(m in asked for m in range(MEMBERS)):
-            return out
-        step = step_of((height, width))
-        for tile, features, maps in views(image, self.network) if seen is None else seen:
-            out[(slice(None), slice(None), *tile.cells)] = self._tile(tile, features, maps, asked, step)
-        return out
+        cells = -(-height // STRIDE), -(-width // STRIDE)
+        out = np.zeros((MEMBERS, self.scorer.classes, *cells), np.float32)
+        away = np.zeros((len(PARTS), *cells), np.float32)
+        scored, step = any(m in asked for m in range(MEMBERS)), step_of((height, width))
+        if scored or with_unlike:
+            for tile, features, maps in views(image, self.network) if seen is None else seen:
+                # A block beyond the tile's own cells, so that nothing is interpolated from its own side alone.
+                first, *parts = self.blocks(tile, features, maps, step, 2 * step)
+                inner = tuple(slice(p.start - at, p.stop - at) for p, at in zip(tile.inner, first, strict=True))
+                if scored:
+                    out[(slice(None), slice(None), *tile.cells)] = self._odds(*parts, asked, step)[(..., *inner)]
+                if with_unlike:
+                    blocks = to_grid(unlike(*parts[2:]), step, 1, parts[0].shape[:2])
+                    away[(slice(None), *tile.cells)] = blocks[inner].transpose(2, 0, 1)
+        if self.decoder is not None:
+            last = self.decoder.odds(image) if MEMBERS in asked else np.zeros_like(out[0])
+            out = np.concatenate([out, last[None]])
+        return out, away
 
-    def _tile(
-        self, tile: Tile, features: np.ndarray, maps: list[np.ndarray], asked: Collection[int], step: int
-    ) -> np.ndarray:
-        """The maps float32 (M, C, h, w) of a tile's own cells.
+    def _odds(
+        self, whole: np.ndarray, means: np.ndarray, filters: np.ndarray, network: np.ndarray, asked: Collection[int],
+        step: int,
+    ) -> np.ndarray:  # fmt: skip
+        """The maps float32 (M, C, h, w) of a tile, of its parts of :meth:`blocks`.
 
         Blocks of ``step`` x ``step`` cells are matched, and four of them together looked at first, see
         :mod:`kizu.fewshot.coarse`.
         """
         block = 2 * step
-        # A block beyond the tile's own cells, so that nothing is interpolated from its own side alone.
-        first, whole, *parts = self.blocks(tile, features, maps, step, block)
-        means, filters, network = (_padded(values, 2) for values in parts)
+        means, filters, network = (_padded(values, 2) for values in (means, filters, network))
         coarse, fine = (means.shape[0] // 2, means.shape[1] // 2), means.shape[:2]
         halved = [_flat(cv2.resize(v, coarse[::-1], interpolation=cv2.INTER_AREA)) for v in (means, filters, network)]
         odds = [self.scorer.score(halved[0]), self.matching.score_projected(*halved[1:], thinned=True)]
@@ -138,9 +151,7 @@ class Members:
             rows = self.matching.score_projected(filters[again], network[again])
             whitened[again] = rows.reshape(len(rows), -1)
         out = np.concatenate([by_filters, to_grid(whitened, step, 1, whole.shape[:2])], axis=2)
-        inner = [slice(p.start - start, p.stop - start) for p, start in zip(tile.inner, first, strict=True)]
-        own = out[inner[0], inner[1]]
-        return own.reshape(*own.shape[:2], MEMBERS, -1).transpose(2, 3, 0, 1)
+        return out.reshape(*out.shape[:2], MEMBERS, -1).transpose(2, 3, 0, 1)
 
     def blocks(
         self, tile: Tile, features: np.ndarray, maps: list[np.ndarray], step: int, margin: int = 0

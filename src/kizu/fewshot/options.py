@@ -9,7 +9,7 @@ from typing import Any
 
 from kizu.core.dataset import Dataset
 from kizu.core.errors import KizuError
-from kizu.core.inspector import Inspector
+from kizu.core.inspector import UNKNOWN, Inspector
 from kizu.core.run import Skips, progress
 from kizu.core.sample import Sample
 from kizu.detector.options import COMPOSED
@@ -27,6 +27,7 @@ from kizu.fewshot.sam2_folder import input_side, weight_files
 from kizu.fewshot.support import Pictures, Support, choose_support, is_partial
 from kizu.fewshot.track_fit import fit_track
 from kizu.fewshot.track_fit import steps as track_steps
+from kizu.fewshot.unknown import check_names
 from kizu.fewshot.update import Changes, merged, open_remembering
 from kizu.inspection.calibrate import Expected
 from kizu.synth.compose.options import Options
@@ -74,10 +75,11 @@ class Wanted:
 
 # Options that a model file remembers, and what they are by default: the classes to find, the share of good pictures on
 # which it may fire, the seed, whether pictures may be turned, ``compose`` to learn from composed pictures, too, whether
-# pictures without labels are good ones, and whether examples are kept (None: where they are not too large).
+# pictures without labels are good ones, whether examples are kept (None: where they are not too large), and whether to
+# find what is of no class, too.
 KEPT: dict[str, Any] = {
     "classes": None, "false_alarms": 0.05, "seed": 0, "turns": True, "augment": NONE, "empty_is_clean": True,
-    "memory": None,
+    "memory": None, "unknown": False,
 }  # fmt: skip
 
 Fit = tuple[Inspector, list[Expected]]
@@ -97,6 +99,7 @@ class Asked:
     backbone: str | None = None
     distil: str | None = None
     minutes: float | None = None
+    unknown: bool = False
     sees: Network | None = None  # the backbone of an updated model, where no other one is named
 
 
@@ -136,7 +139,9 @@ def fit_from(
     inspector, expected = MATCHERS[wanted.matcher](support, asked, skips)
     remark = f" ({changes})" if old else ""
     if wanted.matcher == "kizu":
-        remark += remember(inspector, support, options | {"adapt": asked.adapt})
+        # A model that was not asked for it says nothing of it in its file.
+        said = {key: value for key, value in options.items() if value or key != "unknown"}
+        remark += remember(inspector, support, said | {"adapt": asked.adapt})
     inspector.save(out)
     show(expected, inspector.card.notes, support, chosen=wanted.matcher != "gfds")
     return inspector, support, remark
@@ -161,7 +166,8 @@ def asked_of(
             f"it anew with --adapt {before:g}, or leave it out with --adapt 0"
         )
     about = {key: options[key] for key in ("false_alarms", "seed", "turns", "augment")}
-    return Asked(**about, adapt=adapt or None, network=network, refiner=refiner)
+    unknown = bool(options.get("unknown"))  # older files do not know of it
+    return Asked(**about, adapt=adapt or None, network=network, refiner=refiner, unknown=unknown)
 
 
 def _drawn(
@@ -178,11 +184,11 @@ def _drawn(
     classes, some = options["classes"], wanted.update is not None
     common = (data, classes, shots, good, options["seed"], skips, options["false_alarms"])
     if not wanted.partial:
-        support = choose_support(*common, some)
+        support = choose_support(*common, some, int(options["unknown"]))
     elif wanted.ground is not None and wanted.ground not in data.names:
         raise KizuError(f"--ground {wanted.ground}: this data set has no such class, but {', '.join(data.names)}")
     else:
-        support = choose_partial(*common, wanted.ground or GROUND, some)
+        support = choose_partial(*common, wanted.ground or GROUND, some, int(options["unknown"]))
     support.pictures = Pictures([data] if clean is None else [data, good])
     return support
 
@@ -207,6 +213,7 @@ def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str |
     if wanted.matcher != "kizu":
         of_kizu = {"augment": wanted.kept.get("augment"), "refine": wanted.refine_with or wanted.refine}
         of_kizu |= {"adapt": wanted.adapt, "update": wanted.update, "partial": wanted.partial or None}
+        of_kizu |= {"unknown": wanted.kept.get("unknown")}
         of_kizu |= {"memory": wanted.kept.get("memory"), "backbone": wanted.backbone, "distil": wanted.distil}
         others = [name for name, value in of_kizu.items() if value not in (None, NONE)]
         if others:
@@ -231,6 +238,8 @@ def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str |
 
 
 def _fit_kizu(support: Support, asked: Asked, skips: Skips) -> Fit:
+    if asked.unknown:
+        check_names(support.names)  # before the minutes that a network may take
     more = asked.augment == COMPOSE
     composed = compose_support(support, asked.seed) if more else []
     shown = [sample.image for sample in support.labelled[:_SHOWN]]
@@ -249,6 +258,7 @@ def _fit_kizu(support: Support, asked: Asked, skips: Skips) -> Fit:
             return fit_fewshot(
                 support, asked.false_alarms, asked.seed, skips, step,
                 composed=composed, refiner=asked.refiner, adapted=adapted, network=network, heard=heard,
+                unknown=asked.unknown,
             )  # fmt: skip
 
     return fit(network, skips) if student is None else fit_student(student, network, fit, skips, shown)
@@ -303,11 +313,12 @@ def show(expected: list[Expected], notes: list[str], support: Support, chosen: b
     table.add_column("class")
     for title in ("labelled pictures", "outline IoU", "escapes", "false alarms"):
         table.add_column(title, justify="right")
-    for k, (name, item) in enumerate(zip(support.names, expected, strict=True)):
+    for k, item in enumerate(expected):
+        name = support.names[k] if k < len(support.names) else UNKNOWN
         shown = sum(bool((sample.instances.labels == k).any()) for sample in support.labelled)
         alarms = "unknown" if item.false_alarms is None else f"{item.false_alarms:.1%} of {item.clean}"
         met = ("unknown", "unknown") if item.iou is None else (f"{item.iou:.1%}", f"{item.escapes:.0%}")
-        table.add_row(name, str(shown), *met, alarms)
+        table.add_row(name, str(shown or "–"), *met, alarms)
     console = Console(stderr=True)
     console.print(table)
     if support.clean_there > len(support.clean):

@@ -12,7 +12,7 @@ from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.fewshot.regions.overlap import Refinement, disjoint, refine, ring_of
 from kizu.fewshot.regions.source import Source, source_class, source_from
-from kizu.inspection.regions import Rule, agreeing
+from kizu.inspection.regions import Rule, agreeing, stacked
 
 NONE = "none"
 _PREFIX = "refine."
@@ -59,12 +59,7 @@ class Refiner:
         for label in np.unique(firing.labels):
             refinement = refine(layers[label], disjoint(regions[label]), ring)
             parts.append(_instances(refinement, firing[firing.labels == label], taken & ~layers[label]))
-        together = Instances.concat(parts)
-        order = np.argsort(-together.scores, kind="stable")
-        together = together[order]
-        raster = together.masks[::-1].to_label_map(range(len(together), 0, -1))  # the strongest lies on top
-        masks = Masks.from_label_map(raster, range(1, len(together) + 1))
-        out = Instances(together.labels, masks=masks, scores=together.scores)[masks.area > 0]
+        out = stacked(Instances.concat(parts))
         return out, agreeing(maps, out[out.scores >= _FIRES], [_FIRES] * len(rules))
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

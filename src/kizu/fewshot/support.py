@@ -70,6 +70,7 @@ def choose_support(
     skips: Skips,
     false_alarms: float = 0.05,
     some: bool = False,
+    more: int = 0,
 ) -> Support:
     """Draw the labelled and the good pictures of a fit; the same seed draws the same ones.
 
@@ -81,6 +82,7 @@ def choose_support(
         skips: notes the samples that cannot be read.
         false_alarms: the share to be promised; the smaller, the more good pictures are taken.
         some: not all of ``classes`` need be here, nor any labelled picture.
+        more: how many more share that share.
 
     Raises:
         KizuError: an unknown class, a class without any labelled picture, or labels without masks.
@@ -138,7 +140,7 @@ def choose_support(
     if not chosen and not some:
         raise KizuError("no labelled picture was found; label the defects of one to five pictures first")
     source, good = (dataset, empty) if clean is None else (clean, _holding_nothing(clean, skips))
-    most = min(max(CLEAN, needed_clean(false_alarms, max(len(names), 1))), MOST_CLEAN)
+    most = min(max(CLEAN, needed_clean(false_alarms, max(len(names), 1) + more)), MOST_CLEAN)
     drawn = generator(seed, Stream.SHOTS, 1).permutation(len(good))[:most]
     labelled = [_named(dataset[i], dataset.names) for i in chosen]
     return ordered(Support(names, labelled, [source[good[i]] for i in drawn], len(good), dataset.info))

@@ -54,15 +54,31 @@ def choose_rules(
         lowest: no outline is drawn at a lower pixel threshold.
         flattered: classes of which pairs are parts or copies of pictures that were fitted to.
     """
-    classes = range(len(pairs))
-    outlines = [_steadied(choose_outline(_areas(labelled, k), pairs[k]), len(pairs[k]), lowest) for k in classes]
-    regions: list[list[list[tuple[float, int]]]] = [[] for _ in classes]
+    trust = trust_of(labelled, len(pairs), flattered)
+    return rules_of(outlines_of(labelled, pairs, lowest), pairs, clean, share, trust)
+
+
+def trust_of(labelled: list[Sample], classes: int, flattered: Collection[int]) -> list[float]:
+    """How far the region threshold of each class is trusted, 0..1; arguments as those of :func:`choose_rules`."""
+    shown = [sum(bool((sample.instances.labels == k).any()) for sample in labelled) for k in range(classes)]
+    return [shown[k] / (shown[k] + _PRIOR) if k in flattered else 1.0 for k in range(classes)]
+
+
+def outlines_of(labelled: list[Sample], pairs: list[list], lowest: float = -np.inf) -> list[Outline]:
+    """How regions of each class are drawn; arguments as those of :func:`choose_rules`."""
+    return [_steadied(choose_outline(areas_of(labelled, {k}), own), len(own), lowest) for k, own in enumerate(pairs)]
+
+
+def rules_of(
+    outlines: list[Outline], pairs: list[list], clean: Iterable[np.ndarray], share: float, trust: list[float]
+) -> tuple[list[Rule], list[Expected]]:
+    """The rule of each outline, and what to expect of it; arguments as those of :func:`choose_rules`, and the trust of
+    :func:`trust_of`."""
+    regions: list[list[list[tuple[float, int]]]] = [[] for _ in outlines]
     for odds in clean:
-        for k in classes:
-            regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outlines[k].regions(odds[k])])
-    shown = [sum(bool((sample.instances.labels == k).any()) for sample in labelled) for k in classes]
-    trust = [shown[k] / (shown[k] + _PRIOR) if k in flattered else 1.0 for k in classes]
-    chosen = [choose_rule(outlines[k], pairs[k], regions[k], share, trust[k]) for k in classes]
+        for k, outline in enumerate(outlines):
+            regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outline.regions(odds[k])])
+    chosen = [choose_rule(*parts, share, own) for *parts, own in zip(outlines, pairs, regions, trust, strict=True)]
     return [rule for rule, _ in chosen], [item for _, item in chosen]
 
 
@@ -70,10 +86,10 @@ def _steadied(outline: Outline, shown: int, lowest: float) -> Outline:
     return replace(outline, pixel=max(outline.pixel * shown / (shown + _PRIOR), lowest))
 
 
-def _areas(samples: list[Sample], label: int) -> list[float]:
-    """Pixels of the instances of a class; strokes on a part of a defect tell its size only where nothing else does."""
+def areas_of(samples: list[Sample], labels: set[int]) -> list[float]:
+    """Pixels of the instances of classes; strokes on a part of a defect tell its size only where nothing else does."""
     whole, strokes = [], []
     for sample in samples:
-        own = sample.instances.masks.area[sample.instances.labels == label]
+        own = sample.instances.masks.area[np.isin(sample.instances.labels, list(labels))]
         (strokes if is_partial(sample) else whole).extend(own[own > 0].astype(float).tolist())
     return whole or strokes

@@ -112,6 +112,15 @@ def decide(odds: np.ndarray, rules: list[Rule], min_score: float = 0.5) -> tuple
     return instances, maps
 
 
+def stacked(instances: Instances) -> Instances:
+    """Instances with masks and scores, strongest first, and none with a pixel of a stronger one; what keeps no pixel is
+    left out."""
+    ordered = instances[np.argsort(-instances.scores, kind="stable")]
+    raster = ordered.masks[::-1].to_label_map(range(len(ordered), 0, -1))  # the strongest lies on top
+    masks = Masks.from_label_map(raster, range(1, len(ordered) + 1))
+    return Instances(ordered.labels, masks=masks, scores=ordered.scores)[masks.area > 0]
+
+
 def agreeing(maps: np.ndarray, instances: Instances, feet: list[float]) -> np.ndarray:
     """Score maps made to agree with instances found by other means: the peak in each is its score; 0.5 only where one
     fires.

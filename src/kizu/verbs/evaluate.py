@@ -33,7 +33,8 @@ def evaluate(
 ) -> Evaluated:
     """Measure predictions against truth: segmentation, false alarms and escapes, anomaly figures, COCO AP.
 
-    Images are matched by their path below the image folder, classes by name. Prints a table and writes
+    Images are matched by their path below the image folder, classes by name; what a model calls unknown are the classes
+    that it does not have. Prints a table and writes
     evaluation.json and figures.csv.
 
     Args:

@@ -38,6 +38,7 @@ def fit(
     partial: bool = False,
     ground: str | None = None,
     memory: bool | None = None,
+    unknown: bool | None = None,
     matcher: Literal["kizu", "sam2", "gfds"] = "kizu",
     network: Path | None = None,
     refine: Literal["none", "edges", "segmenter", "sam"] | None = None,
@@ -83,6 +84,8 @@ def fit(
             and neither ground nor a mistake.
         ground: partial: the class that says that something is no defect; by default ground.
         memory: fewshot: keep the pictures in the model file, for update; by default where they take 32 MB at most.
+        unknown: fewshot: find, too, what is of no class but unlike all that is good, as the class unknown; with good
+            pictures its false alarms are held, too.
         matcher: fewshot: kizu fits a scorer within seconds, without any download; sam2 has a SAM2 video model follow
             what is labelled on to new pictures: a GPU and the extra vfm are wanted; gfds is the rule of GFDS, for
             comparison: it chooses no threshold and uses neither good pictures nor false_alarms.
@@ -123,6 +126,7 @@ def fit(
     of_fewshot = {"shots": shots, "matcher": matcher if matcher != "kizu" else None, "network": network}
     of_fewshot |= {"adapt": adapt, "distil": distil, "refine": refine, "refine-with": refine_with}
     of_fewshot |= {"update": update, "remove": remove, "partial": partial or None, "ground": ground, "memory": memory}
+    of_fewshot |= {"unknown": unknown}
     given = _given(of_detector)
     if mode == "fewshot" and given:
         raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
@@ -152,7 +156,7 @@ def fit(
     else:
         from kizu.fewshot.options import Wanted, fit_from
 
-        kept |= {"turns": turns, "augment": augment, "memory": memory}
+        kept |= {"turns": turns, "augment": augment, "memory": memory, "unknown": unknown}
         wanted = Wanted(
             matcher, _path(network), refine, refine_with, adapt, backbone, distil, minutes, _path(update), remove,
             partial, ground, _given(kept),
