@@ -24,7 +24,7 @@ from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.features import channels
 from kizu.fewshot.holdout import Parting, changed_copy, one_half, parted, truth_of
 from kizu.fewshot.inspector import FewShotInspector, asked_by, mixed
-from kizu.fewshot.linear import without_warnings
+from kizu.fewshot.linear import side_by_side
 from kizu.fewshot.matching import Matching
 from kizu.fewshot.members import Members
 from kizu.fewshot.mix import CANDIDATES, Mix, choose_mix, choose_with_decoder
@@ -89,7 +89,7 @@ class _Cells:
         return {k + 1 + half for k in lost for half in (0, classes)} <= set(self.labels.tolist())
 
 
-@without_warnings()
+@side_by_side()
 def fit_fewshot(
     support: Support,
     false_alarms: float = 0.05,

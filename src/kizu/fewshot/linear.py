@@ -22,14 +22,16 @@ def limited(share: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def without_warnings() -> Iterator[None]:
-    """No word of fits that end early: a hundred steps are plenty for an ensemble member.
+def side_by_side() -> Iterator[None]:
+    """For fits in several threads: none of them has threads of its own, and none speaks of ending early, for a hundred
+    steps are plenty for an ensemble member.
 
-    Python's filters are those of the whole process, so this goes around all threads that fit.
+    Both are settings of the whole process, so this goes around all threads.
     """
     from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
 

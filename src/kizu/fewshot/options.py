@@ -314,11 +314,12 @@ def show(expected: list[Expected], notes: list[str], support: Support, chosen: b
     for title in ("labelled pictures", "outline IoU", "escapes", "false alarms"):
         table.add_column(title, justify="right")
     for k, item in enumerate(expected):
-        name = support.names[k] if k < len(support.names) else UNKNOWN
+        name = (*support.names, UNKNOWN)[k]
         shown = sum(bool((sample.instances.labels == k).any()) for sample in support.labelled)
+        told = "–" if k == len(support.names) else str(shown)  # what is labelled as another class is not unknown
         alarms = "unknown" if item.false_alarms is None else f"{item.false_alarms:.1%} of {item.clean}"
         met = ("unknown", "unknown") if item.iou is None else (f"{item.iou:.1%}", f"{item.escapes:.0%}")
-        table.add_row(name, str(shown or "–"), *met, alarms)
+        table.add_row(name, told, *met, alarms)
     console = Console(stderr=True)
     console.print(table)
     if support.clean_there > len(support.clean):

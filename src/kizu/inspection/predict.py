@@ -60,6 +60,8 @@ def predict_dataset(
     Raises:
         KizuError: ``out`` holds something else, or the file system refuses.
     """
+    from threadpoolctl import threadpool_limits
+
     ids = dataset.ids
     config = {"ids": ids, "card": inspector.card.to_json(), "min_score": min_score, "maps": score_maps, "embed": embed}
     info = {"card": asdict(inspector.card), "scores kept from": min_score}
@@ -87,7 +89,8 @@ def predict_dataset(
             step()
 
     missing = set(writer.missing)
-    with progress("inspecting", len(dataset), show) as step:
+    # Pictures are inspected side by side: threads of the linear algebra library would only wait for each other.
+    with threadpool_limits(1, user_api="blas"), progress("inspecting", len(dataset), show) as step:
         for shard in range(-(-len(dataset) // _SHARD)):
             if shard in missing:
                 writer.write(shard, inspected(shard, step), embed, skips)
