@@ -15,7 +15,7 @@ import numpy as np
 from kizu.core.errors import KizuError
 from kizu.core.jit import jit
 from kizu.core.seeds import Stream, generator
-from kizu.fewshot.linear import limited, log_odds, logistic
+from kizu.fewshot.linear import ONE_FIT, limited, log_odds, logistic
 
 _FOREST_FLOOR = 0.005  # a share that no leaf vote is trusted beyond
 _LINEAR_ROWS = 12_000
@@ -120,7 +120,8 @@ class Scorer:
             forest = ExtraTreesClassifier(
                 trees, min_samples_leaf=5, max_features="sqrt", random_state=int(random.integers(2**31))
             )
-            forest.fit(rows[:, first:], labels, weights)
+            with ONE_FIT:
+                forest.fit(rows[:, first:], labels, weights)
             arrays |= {f"{name}.{key}": values for key, values in _flatten(forest, classes + 1, first).items()}
         return cls(arrays | _fit_linear(rows, labels, weights, classes, seed))
 
