@@ -10,7 +10,7 @@ import numpy as np
 from kizu.core.jit import jit
 from kizu.fewshot.features import STRIDE
 from kizu.fewshot.linear import limited
-from kizu.fewshot.matching import PARTS, SCALE, unit
+from kizu.fewshot.matching import PARTS, SCALE, three_largest, unit
 from kizu.fewshot.members import Members
 from kizu.fewshot.views import views
 
@@ -22,19 +22,7 @@ _NEAREST = 3
 def _insert(similar, top):  # pragma: no cover (compiled)
     """Put similarities (N, M) where they belong among the largest so far, ``top`` (N, 3), largest first."""
     for i in range(similar.shape[0]):
-        a, b, c = top[i, 0], top[i, 1], top[i, 2]
-        for j in range(similar.shape[1]):
-            value = similar[i, j]
-            if value > c:
-                if value > b:
-                    c = b
-                    if value > a:
-                        b = a
-                        a = value
-                    else:
-                        b = value
-                else:
-                    c = value
+        a, b, c = three_largest(similar[i], 0, similar.shape[1], top[i, 0], top[i, 1], top[i, 2])
         top[i, 0], top[i, 1], top[i, 2] = a, b, c
 
 

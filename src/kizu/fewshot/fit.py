@@ -264,10 +264,11 @@ def fit_fewshot(
 
     def clean_map(item: tuple[Sample, int]) -> np.ndarray:
         sample, fold = item
-        views = kept(id(sample), sample.image)
-        maps, unlike = folds[fold].judge.look(sample.image, asked_by(mixes), views)
-        layers = mixed(maps, mixes, sample.size)
-        return layers if plays is None else np.concatenate([layers, plays.layers(unlike, sample.size)])
+        judge, asked = folds[fold].judge, asked_by(mixes)
+        if plays is None:
+            return mixed(maps_of(judge, sample, asked), mixes, sample.size)
+        maps, unlike = judge.look(sample.image, asked, kept(id(sample), sample.image))
+        return np.concatenate([mixed(maps, mixes, sample.size), plays.layers(unlike, sample.size)])
 
     def clean_maps() -> Iterator[np.ndarray]:
         for future in ahead(clean_map, zip(clean, clean_fold_of, strict=True), workers):

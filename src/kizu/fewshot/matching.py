@@ -33,24 +33,31 @@ _THINNED = 8
 
 
 @jit
+def three_largest(row, first, end, a, b, c):  # pragma: no cover (compiled)
+    """The three largest of ``row[first:end]``, a, b and c, which come largest first."""
+    for j in range(first, end):
+        value = row[j]
+        if value > c:
+            if value > b:
+                c = b
+                if value > a:
+                    b = a
+                    a = value
+                else:
+                    b = value
+            else:
+                c = value
+    return a, b, c
+
+
+@jit
 def _nearest(similar, ends, out):  # pragma: no cover (compiled)
     """Mean of the three largest of each segment of ``similar`` (N, M): out float32 (N, len(ends)); fewer are as few."""
+    least = np.float32(-2.0)
     for i in range(similar.shape[0]):
         first = 0
         for k in range(len(ends)):
-            a = b = c = np.float32(-2.0)
-            for j in range(first, ends[k]):
-                value = similar[i, j]
-                if value > c:
-                    if value > b:
-                        c = b
-                        if value > a:
-                            b = a
-                            a = value
-                        else:
-                            b = value
-                    else:
-                        c = value
+            a, b, c = three_largest(similar[i], first, ends[k], least, least, least)
             count = min(ends[k] - first, 3)
             if count == 0:
                 out[i, k] = np.float32(-1.0)
