@@ -12,8 +12,9 @@ take it as it comes.
   al., 2022) and AnomalyDINO (Damm et al., 2024). Where a set has no good picture, of the support's ground. The vectors
   of each map have length 1, which was better on val; for ``prototype`` it made no difference.
 - ``imagenet``, ``kizu-s``: a logistic head on SqueezeNet 1.1 as ImageNet left it, or on ``kizu-s``.
-- ``filters``, ``heads``, ``matching``, ``kizu``, ``kizu-adapt``: Kizu's inspector step by step, with the members of its
-  scorer that the name says (see ``common_members.py``), with all, and with a network fine-tuned to the support.
+- ``filters``, ``heads``, ``matching``, ``plain``, ``kizu``, ``kizu-adapt``: Kizu's inspector step by step, with the
+  members of its scorer that the name says (see ``common_members.py``), with all, and with a network fine-tuned to the
+  support.
 
 Thresholds come from the support alone. Kizu's are those of the fitted inspector, which use good pictures, too. Those of
 rules on cells have the best pooled IoU on pictures of the support that were left out; on halves of the defects where
@@ -42,7 +43,7 @@ from kizu.fewshot.holdout import Parting, changed_copy, halves, truth_of
 from kizu.fewshot.support import Support
 from kizu.inspection.calibrate import best_level
 
-ALARMS = 0.05  # share of good pictures on which Kizu may fire
+ALARMS = 0.1  # share of good pictures on which Kizu may fire
 _SHARPNESS = 20.0  # of cosines as log odds (PANet, section 3.3)
 _NEITHER = 1e-9  # coverage of cells that are neither defect nor ground
 _BANK, _CORESET, _PROJECTED = 12_000, 1_500, 64  # cells of good pictures, those that are kept, and how they are chosen
@@ -265,7 +266,7 @@ _RULES: dict[str, Callable[[], Rule]] = {
     "patchcore": lambda: Normality(_source("kizu-s", "unit")),
     "imagenet": lambda: OfCells(_source("imagenet"), logistic),
     "kizu-s": lambda: OfCells(_source("kizu-s"), logistic),
-    **{name: lambda name=name: OfInspector(partial(_kizu, name)) for name in ("filters", "heads", "matching")},
+    **{name: lambda name=name: OfInspector(partial(_kizu, name)) for name in ("filters", "heads", "matching", "plain")},
     "kizu": lambda: OfInspector(partial(_kizu, "all")),
 }
 RULES = (*_RULES, ADAPTED)

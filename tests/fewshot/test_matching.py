@@ -12,7 +12,7 @@ from kizu.fewshot import matching as module
 from kizu.fewshot.features import describe
 from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.matching import Matching, _nearest
-from kizu.fewshot.mix import MEMBERS
+from kizu.fewshot.members import PLAIN, WHITENED
 from kizu.fewshot.network import at, shipped
 from kizu.inspection import tiling
 
@@ -160,27 +160,31 @@ def test_maps_are_those_of_blocks(members, monkeypatch, step):
         for y, x in blocks.reshape(2, -1).T
     ]
     seen = at(maps, *(blocks.reshape(2, -1) + (step - 1) / 2))
-    odds = members.matching.score(np.stack([row.mean((0, 1)) for row in rows]), seen)[:, 1, 0]
+    said = {
+        4: members.matching.score(np.stack([row.mean((0, 1)) for row in rows]), seen)[:, 1, 0],
+        PLAIN: members.plain.score_projected(members.plain.projected(seen))[:, 0],
+    }
     places = (np.mgrid[:height, :width] + 0.5) / step - 0.5
-    expected = map_coordinates(odds.reshape(blocks.shape[1:]).astype(np.float64), places, order=1, mode="nearest")
-    found = members.maps(image, {MEMBERS - 1})[MEMBERS - 1, 0]
-    assert np.abs(found - expected).max() < 1e-2
+    for m, odds in said.items():
+        expected = map_coordinates(odds.reshape(blocks.shape[1:]).astype(np.float64), places, order=1, mode="nearest")
+        assert np.abs(members.maps(image, {m})[m, 0] - expected).max() < 1e-2
 
 
-def test_tiles_of_matching_have_no_seams(members, monkeypatch):
+def test_tiles_of_what_is_matched_have_no_seams(members, monkeypatch):
     random = np.random.default_rng(0)
     image = np.kron(random.integers(60, 200, (44, 23, 3), np.uint8), np.ones((16, 16, 1), np.uint8))
-    whole = members.maps(image)[MEMBERS - 1]
+    whole = members.maps(image)
     monkeypatch.setattr(tiling, "SIZE", 576)
     assert len(tiling.plan(image.shape[:2], 2)) > 2
-    cut = members.maps(image)[MEMBERS - 1]
-    assert np.quantile(np.abs(cut - whole), 0.99) < 0.05 * whole.std()
+    cut = members.maps(image)
+    for m in (*WHITENED, PLAIN):
+        assert np.quantile(np.abs(cut[m] - whole[m]), 0.99) < 0.05 * whole[m].std()
 
 
 def test_members_say_the_same_whoever_else_is_asked(members):
     image = surface(5, [(30, 30)]).image
     whole = members.maps(image)
-    for asked in ({0}, {3}, {4}, {1, 4}, set()):
+    for asked in ({0}, {3}, {4}, {5}, {1, 4}, {2, 5}, set()):
         some = members.maps(image, asked)
         assert some.shape == whole.shape
         assert all(np.array_equal(some[m], whole[m]) for m in asked)

@@ -296,7 +296,8 @@ def fit_fewshot(
         "fewshot",
         f"filter bank of {len(channels())} channels at stride 2, twice (raw and against the picture's own "
         f"median), and {network.width} channels of {network.name}; two forests of {_TREES} trees and two logistic "
-        "regressions, one of them on whitened cells; matching of whitened cells; regions with two thresholds",
+        "regressions, one of them on whitened cells; matching of whitened cells and of plain ones; regions with two "
+        "thresholds",
         {
             "input": "uint8 RGB at native size",
             "tiles": "above 1024 px, seamless" if network.border else "above 1024 px; seams may show",

@@ -19,6 +19,7 @@ from kizu.fewshot.members import Members
 from kizu.fewshot.memory import Memory, memory_of
 from kizu.fewshot.mix import Mix
 from kizu.fewshot.network import VERSION, network_of
+from kizu.fewshot.plain import Plain
 from kizu.fewshot.refine import Refiner, refiner_of
 from kizu.fewshot.scorer import Scorer
 from kizu.fewshot.unknown import Unknown
@@ -118,7 +119,7 @@ class FewShotInspector(Inspector):
                 f"{count} classes, {expected[0]} features of filters and {expected[1]} of the network are expected, "
                 "and its parts have others"
             )
-        members = Members(scorer, matching, Decoder.of_arrays(arrays), network)
+        members = Members(scorer, matching, Plain(arrays), Decoder.of_arrays(arrays), network)
         if any(len(mix.weights) != members.count for mix in mixes):
             raise KizuError(f"a mixture of {members.count} members is expected, and it has another")
         return cls(card, members, mixes, rules, refiner, memory, unknown)

@@ -52,7 +52,7 @@ def three_largest(row, first, end, a, b, c):  # pragma: no cover (compiled)
 
 @jit
 def _nearest(similar, ends, out):  # pragma: no cover (compiled)
-    """Mean of the three largest of each segment of ``similar`` (N, M): out float32 (N, len(ends)); fewer are as few."""
+    """Mean of the three largest of each segment of ``similar`` (N, M): out float32 (N, len(ends))."""
     least = np.float32(-2.0)
     for i in range(similar.shape[0]):
         first = 0
@@ -68,6 +68,22 @@ def _nearest(similar, ends, out):  # pragma: no cover (compiled)
             else:
                 out[i, k] = (a + b + c) / np.float32(3)
             first = ends[k]
+
+
+def nearness(cells: np.ndarray, bank: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Mean cosine of cells with the three nearest ones of each class.
+
+    Args:
+        cells: float32 (N, D) of unit length.
+        bank: float32 (M, D) of unit length, class by class.
+        ends: int32 (K,), where each class ends in the bank.
+
+    Returns:
+        float32 (N, K); of fewer than three cells as many count, and a class that has none is as far as can be, at -1.
+    """
+    out = np.empty((len(cells), len(ends)), np.float32)
+    _nearest(cells @ bank.T, ends, out)
+    return out
 
 
 @dataclass
@@ -197,9 +213,8 @@ class Matching:
         units = []
         for part, values in zip(PARTS, cells, strict=True):
             bank, ends = self._thin[part] if thinned else (self.arrays[f"match.{part}.{n}"] for n in ("bank", "ends"))
-            near = np.empty((len(values), len(ends)), np.float32)
             units.append(unit(values))
-            _nearest(units[-1] @ bank.T, ends, near)
+            near = nearness(units[-1], bank, ends)
             like += SCALE * (near[:, 1:] - near[:, :1])
         odds = np.concatenate(units, axis=1) @ self.arrays["match.weight"] + self.arrays["match.bias"]
         share = np.exp(odds - odds.max(1, keepdims=True))
@@ -268,7 +283,11 @@ def _axes(ground: np.ndarray, kept: list[np.ndarray]) -> np.ndarray:
     whitening = solve_triangular(factor, np.eye(len(factor)), lower=True).T.astype(np.float32)
     if len(whitening) <= _AXES:
         return whitening
-    units = [unit(cells @ whitening) for cells in kept if len(cells)]
-    energy = sum((own.T @ own).astype(np.float64) / len(own) for own in units)
-    strongest = [len(energy) - _AXES, len(energy) - 1]
-    return whitening @ eigh(energy, subset_by_index=strongest)[1].astype(np.float32)
+    return whitening @ strongest([unit(cells @ whitening) for cells in kept if len(cells)], _AXES)
+
+
+def strongest(groups: list[np.ndarray], most: int) -> np.ndarray:
+    """Axes float32 (F, D) of the largest energy of cells (N_k, F), all groups counting the same; D = ``most``, or F."""
+    energy = sum((own.T @ own).astype(np.float64) / len(own) for own in groups)
+    places = [max(len(energy) - most, 0), len(energy) - 1]
+    return eigh(energy, subset_by_index=places)[1].astype(np.float32)

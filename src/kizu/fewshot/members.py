@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import cv2
 import numpy as np
@@ -15,11 +16,12 @@ from kizu.fewshot.features import STRIDE
 from kizu.fewshot.matching import PARTS, Matching, unlike
 from kizu.fewshot.mix import MEMBERS
 from kizu.fewshot.network import Network, shipped
+from kizu.fewshot.plain import Plain
 from kizu.fewshot.scorer import Scorer
 from kizu.fewshot.views import View, views
 from kizu.inspection.tiling import Tile
 
-FILTERS, WHITENED = [0, 1, 2], [3, 4]  # places of the members
+FILTERS, WHITENED, PLAIN = [0, 1, 2], [3, 4], 5  # places of the members
 _FINE = 640 * 640  # pixels; on larger pictures every eighth pixel is matched, on smaller ones every fourth
 
 
@@ -30,18 +32,20 @@ def step_of(size: tuple[int, int]) -> int:
 
 @dataclass(frozen=True)
 class Members:
-    """What was fitted to labelled cells: a scorer of three members, two on whitened cells of filters and a network, and
-    maybe a decoder."""
+    """What was fitted to labelled cells: a scorer of three members, two on whitened cells of filters and a network, one
+    on the network's as they are, and maybe a decoder."""
 
     scorer: Scorer
     matching: Matching
+    plain: Plain
     decoder: Decoder | None = None
     network: Network = field(default_factory=shipped)
 
     def __post_init__(self):
         """Raises KizuError where they are not of the same features and classes."""
-        classes = {part.classes for part in (self.scorer, self.matching, self.decoder) if part}
-        if (self.scorer.channels, self.network.width) != self.matching.channels or len(classes) > 1:
+        classes = {part.classes for part in (self.scorer, self.matching, self.plain, self.decoder) if part}
+        width = self.network.width
+        if (self.scorer.channels, width) != self.matching.channels or self.plain.channels != width or len(classes) > 1:
             raise KizuError(
                 "its scorer, its matching, its network and its decoder are of different features or classes"
             )
@@ -63,14 +67,18 @@ class Members:
         Args:
             network: what ``seen`` is of; None = the shipped one.
         """
-        scorer = Scorer.fit(rows, labels, weights, classes, trees, seed)
-        return cls(scorer, Matching.fit(rows, seen, labels, weights, classes, seed), network=network or shipped())
+        return cls(
+            Scorer.fit(rows, labels, weights, classes, trees, seed),
+            Matching.fit(rows, seen, labels, weights, classes, seed),
+            Plain.fit(seen, labels, classes, seed),
+            network=network or shipped(),
+        )
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name, for the model file."""
-        parts = self.scorer.arrays | self.matching.arrays | (self.decoder.arrays if self.decoder else {})
-        return parts | self.network.state()[0]
+        parts = self.scorer.arrays | self.matching.arrays | self.plain.arrays
+        return parts | (self.decoder.arrays if self.decoder else {}) | self.network.state()[0]
 
     @property
     def count(self) -> int:
@@ -114,7 +122,8 @@ class Members:
                 first, *parts = self.blocks(tile, features, maps, step, 2 * step)
                 inner = tuple(slice(p.start - at, p.stop - at) for p, at in zip(tile.inner, first, strict=True))
                 if scored:
-                    out[(slice(None), slice(None), *tile.cells)] = self._odds(*parts, asked, step)[(..., *inner)]
+                    plain = self._seen(maps, step, first, parts[1].shape[:2], self.plain.projected)
+                    out[(slice(None), slice(None), *tile.cells)] = self._odds(*parts, plain, asked, step)[(..., *inner)]
                 if with_unlike:
                     blocks = to_grid(unlike(*parts[2:]), step, 1, parts[0].shape[:2])
                     away[(slice(None), *tile.cells)] = blocks[inner].transpose(2, 0, 1)
@@ -124,19 +133,24 @@ class Members:
         return out, away
 
     def _odds(
-        self, whole: np.ndarray, means: np.ndarray, filters: np.ndarray, network: np.ndarray, asked: Collection[int],
-        step: int,
+        self, whole: np.ndarray, means: np.ndarray, filters: np.ndarray, network: np.ndarray, plain: np.ndarray,
+        asked: Collection[int], step: int,
     ) -> np.ndarray:  # fmt: skip
-        """The maps float32 (M, C, h, w) of a tile, of its parts of :meth:`blocks`.
+        """The maps float32 (M, C, h, w) of a tile, of its parts of :meth:`blocks` and its cells as :attr:`plain` has
+        them.
 
         Blocks of ``step`` x ``step`` cells are matched, and four of them together looked at first, see
         :mod:`kizu.fewshot.coarse`.
         """
         block = 2 * step
-        means, filters, network = (_padded(values, 2) for values in (means, filters, network))
-        coarse, fine = (means.shape[0] // 2, means.shape[1] // 2), means.shape[:2]
-        halved = [_flat(cv2.resize(v, coarse[::-1], interpolation=cv2.INTER_AREA)) for v in (means, filters, network)]
-        odds = [self.scorer.score(halved[0]), self.matching.score_projected(*halved[1:], thinned=True)]
+        parts = [_padded(values, 2) for values in (means, filters, network, plain)]
+        coarse, fine = (parts[0].shape[0] // 2, parts[0].shape[1] // 2), parts[0].shape[:2]
+        halved = [_flat(cv2.resize(values, coarse[::-1], interpolation=cv2.INTER_AREA)) for values in parts]
+        odds = [
+            self.scorer.score(halved[0]),
+            self.matching.score_projected(*halved[1:3], thinned=True),
+            self.plain.score_projected(halved[3], thinned=True)[:, None],
+        ]
         layers = [own.reshape(*coarse, -1) for own in odds]
         chosen = suspects(np.concatenate(odds, axis=1).mean(1).max(1).reshape(coarse))
 
@@ -145,12 +159,15 @@ class Members:
             again = np.repeat(np.repeat(chosen, block, 0), block, 1)[: whole.shape[0], : whole.shape[1]]
             rows = self.scorer.score(whole[again], asked)
             by_filters[again] = rows.reshape(len(rows), -1)
-        whitened = to_grid(layers[1], block, step, fine)
+        whitened, plainly = (to_grid(layer, block, step, fine) for layer in layers[1:])
+        again = np.repeat(np.repeat(chosen, 2, 0), 2, 1)
         if any(m in asked for m in WHITENED):
-            again = np.repeat(np.repeat(chosen, 2, 0), 2, 1)
-            rows = self.matching.score_projected(filters[again], network[again])
+            rows = self.matching.score_projected(*(values[again] for values in parts[1:3]))
             whitened[again] = rows.reshape(len(rows), -1)
-        out = np.concatenate([by_filters, to_grid(whitened, step, 1, whole.shape[:2])], axis=2)
+        if PLAIN in asked:
+            plainly[again] = self.plain.score_projected(parts[3][again])
+        matched = to_grid(np.concatenate([whitened, plainly], axis=2), step, 1, whole.shape[:2])
+        out = np.concatenate([by_filters, matched], axis=2)
         return out.reshape(*out.shape[:2], MEMBERS, -1).transpose(2, 3, 0, 1)
 
     def blocks(
@@ -173,19 +190,32 @@ class Members:
         grid = whole.shape[0] // step, whole.shape[1] // step
         means = cv2.resize(whole, grid[::-1], interpolation=cv2.INTER_AREA)
         filters = self.matching.projected("filters", _flat(means)).reshape(*grid, -1)
-        return first, whole, means, filters, self._seen(maps, step, [place // step for place in first], grid)
+        return (
+            first,
+            whole,
+            means,
+            filters,
+            self._seen(maps, step, first, grid, partial(self.matching.projected, PARTS[1])),
+        )
 
-    def _seen(self, maps: list[np.ndarray], step: int, first: list[int], shape: tuple[int, int]) -> np.ndarray:
-        """What the network sees of blocks of ``step`` cells, from block ``first`` on.
+    def _seen(
+        self, maps: list[np.ndarray], step: int, begin: list[int], shape: tuple[int, int],
+        projected: Callable[[np.ndarray, int], np.ndarray],
+    ) -> np.ndarray:  # fmt: skip
+        """What the network sees of blocks of ``step`` cells, from cell ``begin`` on.
+
+        Args:
+            projected: cells (N, F) of some channels, and the place of the first of these, to (N, D).
 
         Returns:
-            float32 (\\*shape, D), projected as :meth:`Matching.projected` does.
+            float32 (\\*shape, D).
         """
+        first = [place // step for place in begin]
         wanted = first[0] + shape[0], first[1] + shape[1]
         out, channel = 0, 0
         for values, stride in zip(maps, self.network.strides, strict=True):
             flat = values.reshape(len(values), -1).T
-            own = self.matching.projected("network", flat, channel).reshape(*values.shape[1:], -1)
+            own = projected(flat, channel).reshape(*values.shape[1:], -1)
             out = out + to_grid(own, stride, step * STRIDE, wanted)[first[0] :, first[1] :]
             channel += len(values)
         return out

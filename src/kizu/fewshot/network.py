@@ -28,7 +28,7 @@ from kizu.models.store import weights_path
 
 NAME = "kizu-s"
 VERSION = (
-    f"{FILTERS} + network/2 + matching/2"  # of all features together: to be counted up with every change of the numbers
+    f"{FILTERS} + network/2 + matching/3"  # of all features together: to be counted up with every change of the numbers
 )
 _ARRAY = "network.graph"
 _LIKELY = range(1, 65)  # pixels a cell that a network may have
