@@ -1,4 +1,4 @@
-"""Rules of few pictures: the pixel threshold between the best level and even odds."""
+"""Rules of few pictures: thresholds between the best ones and what is likely of any class."""
 
 import numpy as np
 import pytest
@@ -35,24 +35,32 @@ def test_no_outline_is_drawn_below_the_lowest():
     assert rule.pixel == -0.5
 
 
+def test_what_flatters_is_drawn_to_less_than_even_odds():
+    """New defects are less like the only one that was seen than its own other half is."""
+    samples, maps = judged(2.0, 1)
+    (plain,), _ = choose_rules(samples, pairs_of(maps, 1), [], 0.05)
+    (drawn,), _ = choose_rules(samples, pairs_of(maps, 1), [], 0.05, flattered={0})
+    assert drawn.pixel - plain.pixel == pytest.approx(module._FLATTERED * module._PRIOR / (1 + module._PRIOR))
+    assert drawn.region < plain.region
+
+
 @pytest.mark.parametrize("count", [1, 3, 10])
 @pytest.mark.parametrize("quiet", [[], [6.0]], ids=str)
-def test_what_flatters_is_trusted_less(count, quiet):
-    """The region threshold goes to the pixel threshold, but never below what good pictures demand."""
+def test_the_region_threshold_is_drawn_to_that_of_pixels(count, quiet):
+    """The fewer pictures, the nearer, but never below what good pictures demand."""
     samples, maps = judged(2.0, count)
     for odds, *_ in maps:
-        odds[0][odds[0] > 2] += 5  # a defect that is known by heart
+        odds[0][odds[0] > 2] += 5  # so that the best region threshold is far above that of pixels
 
     def clean():
-        for level in quiet:  # a good picture with a region of this evidence above the pixel threshold
+        for level in quiet:  # a good picture with a region of this evidence
             odds = np.full((1, *samples[0].size), -4.0)
             odds[0, 5:25, 5:25] = level + 2
             yield odds
 
-    (plain,), _ = choose_rules(samples, pairs_of(maps, 1), clean(), 0.5)
-    (drawn,), _ = choose_rules(samples, pairs_of(maps, 1), clean(), 0.5, flattered={0})
-    assert drawn.pixel == plain.pixel
-    (free,), _ = choose_rules(samples, pairs_of(maps, 1), [], 0.5)
-    wanted = plain.pixel + (free.region - plain.pixel) * count / (count + module._PRIOR)
-    assert drawn.region == pytest.approx(max([wanted, *(level + 2 for level in quiet)]), abs=1e-3)
-    assert drawn.region <= plain.region
+    pairs = pairs_of(maps, 1)
+    (rule,), _ = choose_rules(samples, pairs, clean(), 0.5)
+    outlines = module.outlines_of(samples, pairs, module.trust_of(samples, 1))
+    (free,), _ = module.rules_of(outlines, pairs, [], 0.5, [1.0])
+    wanted = rule.pixel + (free.region - rule.pixel) * count / (count + module._PRIOR)
+    assert rule.region == pytest.approx(max([wanted, *(level + 2 for level in quiet)]), abs=1e-3)

@@ -278,8 +278,8 @@ def fit_fewshot(
     whole = [sample for sample in support.labelled if not is_partial(sample)] + clean
     contradicting = contradictions(support.names, whole, [digests[id(sample)] for sample in whole])
     flattered = set().union(*lost)
-    outlines = outlines_of(support.labelled, pairs)
-    trust = trust_of(support.labelled, classes, flattered)
+    trust = trust_of(support.labelled, classes)
+    outlines = outlines_of(support.labelled, pairs, trust, flattered=flattered)
     plays = last = None
     if unknown:
         every = [play for fold in folds for play in fold.played]

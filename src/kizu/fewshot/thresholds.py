@@ -14,6 +14,7 @@ from kizu.inspection.regions import Rule
 
 NEVER = -30.0  # log odds that no threshold reaches
 _PRIOR = 5
+_FLATTERED = -0.8  # log odds
 
 Judged = tuple[np.ndarray, np.ndarray, set[int]]  # odds (C, H, W), truth bool (C + 1, H, W), the classes judged here
 
@@ -42,9 +43,10 @@ def choose_rules(
 ) -> tuple[list[Rule], list[Expected]]:
     """The rule of each class, and what to expect of it; see :mod:`kizu.inspection.calibrate`.
 
-    The best pixel threshold of a few pictures is a noisy one: it is drawn to even odds, which count as much as
-    :data:`_PRIOR` pictures. Where a class is judged on the picture that it was learned from, its defect stands out as
-    it will on no other one: its region threshold is drawn to the pixel threshold in the same way.
+    The best thresholds of a few pictures are noisy ones. That of pixels is drawn to even odds, and that of regions to
+    it, which count as much as :data:`_PRIOR` pictures. Where a class is judged on the picture that it was learned from,
+    its defect stands out as it will on no other one: new ones are less like it, and pixels are drawn to
+    :data:`_FLATTERED`.
 
     Args:
         labelled: the labelled pictures, for the sizes of their defects.
@@ -54,19 +56,31 @@ def choose_rules(
         lowest: no outline is drawn at a lower pixel threshold.
         flattered: classes of which pairs are parts or copies of pictures that were fitted to.
     """
-    trust = trust_of(labelled, len(pairs), flattered)
-    return rules_of(outlines_of(labelled, pairs, lowest), pairs, clean, share, trust)
+    trust = trust_of(labelled, len(pairs))
+    return rules_of(outlines_of(labelled, pairs, trust, lowest, flattered), pairs, clean, share, trust)
 
 
-def trust_of(labelled: list[Sample], classes: int, flattered: Collection[int]) -> list[float]:
-    """How far the region threshold of each class is trusted, 0..1; arguments as those of :func:`choose_rules`."""
+def trust_of(labelled: list[Sample], classes: int) -> list[float]:
+    """How far the best thresholds of each class are trusted, 0..1, by the pictures that show it; arguments as those of
+    :func:`choose_rules`."""
     shown = [sum(bool((sample.instances.labels == k).any()) for sample in labelled) for k in range(classes)]
-    return [shown[k] / (shown[k] + _PRIOR) if k in flattered else 1.0 for k in range(classes)]
+    return [count / (count + _PRIOR) for count in shown]
 
 
-def outlines_of(labelled: list[Sample], pairs: list[list], lowest: float = -np.inf) -> list[Outline]:
-    """How regions of each class are drawn; arguments as those of :func:`choose_rules`."""
-    return [_steadied(choose_outline(areas_of(labelled, {k}), own), len(own), lowest) for k, own in enumerate(pairs)]
+def outlines_of(
+    labelled: list[Sample],
+    pairs: list[list],
+    trust: list[float],
+    lowest: float = -np.inf,
+    flattered: Collection[int] = (),
+) -> list[Outline]:
+    """How regions of each class are drawn; arguments as those of :func:`choose_rules`, and the trust of
+    :func:`trust_of`."""
+    out = []
+    for k, own in enumerate(pairs):
+        best, drawn = choose_outline(areas_of(labelled, {k}), own), _FLATTERED if k in flattered else 0.0
+        out.append(replace(best, pixel=max(trust[k] * best.pixel + (1 - trust[k]) * drawn, lowest)))
+    return out
 
 
 def rules_of(
@@ -80,10 +94,6 @@ def rules_of(
             regions[k].append([(strength, int(mask.sum())) for strength, _, mask in outline.regions(odds[k])])
     chosen = [choose_rule(*parts, share, own) for *parts, own in zip(outlines, pairs, regions, trust, strict=True)]
     return [rule for rule, _ in chosen], [item for _, item in chosen]
-
-
-def _steadied(outline: Outline, shown: int, lowest: float) -> Outline:
-    return replace(outline, pixel=max(outline.pixel * shown / (shown + _PRIOR), lowest))
 
 
 def areas_of(samples: list[Sample], labels: set[int]) -> list[float]:
