@@ -140,7 +140,7 @@ def test_the_decoder_has_a_say_where_it_is_better():
     random = np.random.default_rng(0)
     truth = np.zeros((40, 40), bool)
     truth[10:20, 10:20] = True
-    blind, sees = random.normal(size=(MEMBERS, 40, 40)), np.where(truth, 3.0, -3.0)[None]
+    blind, sees = 4 * random.normal(size=(MEMBERS, 40, 40)), np.where(truth, 3.0, -3.0)[None]
     told = choose_with_decoder([(np.concatenate([blind, sees]), truth)])
     assert told.weights[-1] >= 0.5
     deaf = choose_with_decoder([(np.concatenate([np.repeat(sees, MEMBERS, 0), -sees]), truth)])

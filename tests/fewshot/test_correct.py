@@ -15,10 +15,11 @@ from kizu.fewshot.correct import Corrections
 from kizu.fewshot.features import describe
 from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.inspector import mixed
-from kizu.fewshot.matching import PARTS, Matching
+from kizu.fewshot.matching import Matching
 from kizu.fewshot.memory import remember
 from kizu.fewshot.network import at, shipped
 from kizu.fewshot.options import KEPT
+from kizu.fewshot.plain import Plain
 from kizu.fewshot.support import CLASSES
 
 SIZE = (48, 60)
@@ -67,16 +68,16 @@ def test_before_any_stroke_it_says_what_the_inspector_says(corrections, inspecto
 def test_blocks_that_learned_are_those_of_a_matching_with_longer_banks(inspector, size, step, random, monkeypatch):
     monkeypatch.setattr("kizu.fewshot.matching._CLIP", 1e9)  # which is done before maps are interpolated
     image = surface(30, [(20, 20)], size).image
-    matching = inspector.members.matching
+    matching, plain = inspector.members.matching, inspector.members.plain
     blocks = Blocks(image, inspector.members, step)
     mask = np.zeros(size, bool)
     mask[10:31, 8:20] = True
     cells = blocks.covered(mask, 10)
-    assert [len(rows) for rows in cells] == ([10, 10] if step == 2 else [4, 4])
-    arrays = dict(matching.arrays)
-    for name, rows in zip(PARTS, cells, strict=True):  # the class stands last in a bank
-        arrays[f"match.{name}.bank"] = np.concatenate([arrays[f"match.{name}.bank"], rows])
-        arrays[f"match.{name}.ends"] = arrays[f"match.{name}.ends"] + np.array([0, len(rows)], np.int32)
+    assert [len(rows) for rows in cells] == ([10] * 3 if step == 2 else [4] * 3)
+    arrays = matching.arrays | plain.arrays
+    for name, rows in zip(("match.filters", "match.network", "plain"), cells, strict=True):
+        arrays[f"{name}.bank"] = np.concatenate([arrays[f"{name}.bank"], rows])  # the class stands last in a bank
+        arrays[f"{name}.ends"] = arrays[f"{name}.ends"] + np.array([0, len(rows)], np.int32)
     weight = random.normal(0, 0.5, arrays["match.weight"].shape).astype(np.float32)
     arrays["match.weight"] = arrays["match.weight"] + weight
     # The same blocks from the features themselves, their middles by the formula of a cell's place.
@@ -89,12 +90,16 @@ def test_blocks_that_learned_are_those_of_a_matching_with_longer_banks(inspector
             y.append(i + (step - 1) / 2)
             x.append(j + (step - 1) / 2)
     inputs = np.array(rows, np.float32), at(maps, np.array(y), np.array(x))
-    wanted = Matching(arrays).score(*inputs) - matching.score(*inputs)
+    seen = plain.projected(inputs[1])
+    told = [
+        np.concatenate([one.score(*inputs)[:, :, 0], other.score_projected(seen)], axis=1)
+        for one, other in ((Matching(arrays), Plain(arrays)), (matching, plain))
+    ]
     assert np.allclose(blocks.change(np.zeros_like(weight)), 0, atol=1e-6)
     blocks.learn(1, cells)
     change = blocks.change(weight)
-    assert change.shape == (2, 1, *features.shape[:2])
-    layers = [layer.reshape(blocks.shape) for layer in wanted[:, :, 0].T]
+    assert change.shape == (3, 1, *features.shape[:2])
+    layers = [layer.reshape(blocks.shape) for layer in (told[0] - told[1]).T]
     fine = np.stack([cv2.resize(layer, whole.shape[1::-1]) for layer in layers])  # bilinear
     assert np.abs(fine).max() > 1
     assert np.allclose(change[:, 0], fine[:, : change.shape[2], : change.shape[3]], atol=0.05), "but for half precision"

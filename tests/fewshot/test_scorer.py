@@ -6,6 +6,7 @@ import sklearn.ensemble
 import sklearn.linear_model
 
 from kizu.core.errors import KizuError
+from kizu.core.seeds import Stream, generator
 from kizu.fewshot import scorer as module
 from kizu.fewshot.linear import LIMIT
 from kizu.fewshot.scorer import Scorer, _flatten, _vote
@@ -22,6 +23,13 @@ def labels_of(values, count=600, seed=1):
     return np.random.default_rng(seed).choice(values, count)
 
 
+def trees_of(forest):
+    """The trees of a forest of scikit-learn, which knows the classes and gives each tree their places."""
+    for tree in forest.estimators_:
+        tree.classes_ = forest.classes_
+    return forest.estimators_
+
+
 PRESENT = {"one class": (0, 1), "two": (0, 1, 2), "four": (0, 1, 2, 3, 4), "one absent": (0, 2), "no ground": (1, 2)}
 
 
@@ -31,7 +39,7 @@ def test_forest_arrays_vote_as_scikit_learn(values, first):
     rows = rows_of(labels, 17)
     forest = sklearn.ensemble.ExtraTreesClassifier(7, min_samples_leaf=3, random_state=0)
     forest.fit(rows[:, first:], labels, np.random.default_rng(2).uniform(0.2, 3, len(labels)))
-    arrays = _flatten(forest, 5, first)
+    arrays = _flatten(trees_of(forest), 5, first)
     new = rows_of(labels_of(values, 1100, 5), 17, 4)
     out = np.zeros((len(new), 5), np.float32)
     _vote(new, *(arrays[name] for name in ("feature", "threshold", "left", "right", "value", "root")), out)
@@ -44,7 +52,7 @@ def test_values_on_the_threshold_take_the_same_branch():
     labels = np.repeat([0, 1], 50)
     rows = np.repeat([[0.1], [0.3]], 50, axis=0).astype(np.float32)
     forest = sklearn.ensemble.ExtraTreesClassifier(30, random_state=0).fit(rows, labels)
-    arrays = _flatten(forest, 2, 0)
+    arrays = _flatten(trees_of(forest), 2, 0)
     near = arrays["threshold"][arrays["left"] >= 0]
     new = np.concatenate([near, np.nextafter(near, np.float32(1)), np.nextafter(near, np.float32(0))])[:, None]
     out = np.zeros((len(new), 2), np.float32)
@@ -53,21 +61,15 @@ def test_values_on_the_threshold_take_the_same_branch():
 
 
 @pytest.fixture
-def models(monkeypatch):
-    """The scikit-learn models that the scorer fits, in order."""
-    made = {"forest": [], "linear": []}
-
-    class Forest(sklearn.ensemble.ExtraTreesClassifier):
-        def fit(self, *arguments):
-            made["forest"].append(self)
-            return super().fit(*arguments)
+def linear_models(monkeypatch):
+    """The logistic regressions of scikit-learn that the scorer fits, in order."""
+    made = []
 
     class Linear(sklearn.linear_model.LogisticRegression):
         def fit(self, *arguments):
-            made["linear"].append(self)
+            made.append(self)
             return super().fit(*arguments)
 
-    monkeypatch.setattr(sklearn.ensemble, "ExtraTreesClassifier", Forest)
     monkeypatch.setattr(sklearn.linear_model, "LogisticRegression", Linear)
     return made
 
@@ -82,7 +84,7 @@ def log_odds(model, rows, classes, low):
 @pytest.mark.parametrize(
     ("values", "classes"), [((0, 1), 1), ((0, 1, 2), 2), ((0, 1, 2, 3), 3), ((0, 1, 2, 3, 4), 4), ((0, 2), 2)], ids=str
 )
-def test_members_are_those_of_scikit_learn(values, classes, models):
+def test_members_are_those_of_scikit_learn(values, classes, linear_models):
     labels = labels_of(values)
     rows = rows_of(labels)
     weights = np.random.default_rng(3).uniform(0.5, 1.5, len(labels))
@@ -93,7 +95,13 @@ def test_members_are_those_of_scikit_learn(values, classes, models):
     assert odds.shape == (len(new), 3, classes)
     assert odds.dtype == np.float32
     assert np.isfinite(odds).all()
-    (linear,), (full, own) = models["linear"], models["forest"]
+    (linear,), draws = linear_models, generator(0, Stream.SCORER, 1).integers(2**31, size=2)
+    full, own = (
+        sklearn.ensemble.ExtraTreesClassifier(6, min_samples_leaf=5, random_state=int(seed)).fit(
+            rows[:, first:], labels, weights / weights.mean()
+        )
+        for seed, first in zip(draws, (0, 6), strict=True)
+    )
     mean, scale = (fitted.arrays[name].astype(np.float64) for name in ("mean", "scale"))
     standard = np.clip((new - mean) / scale, -module._CLIP, module._CLIP)
     limit = LIMIT

@@ -1,4 +1,4 @@
-"""A picture as whitened blocks of cells, held so that what is new about them is known at once."""
+"""A picture as blocks of cells, whitened and plain, held so that what is new about them is known at once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from kizu.fewshot.features import STRIDE
 from kizu.fewshot.linear import limited
 from kizu.fewshot.matching import PARTS, SCALE, three_largest, unit
 from kizu.fewshot.members import Members
+from kizu.fewshot.plain import SCALE as PLAIN_SCALE
 from kizu.fewshot.views import views
 
 _ROWS = 2048  # at a time
 _NEAREST = 3
+_BANKS = (*(f"match.{part}" for part in PARTS), "plain")
+_SCALES = (*(SCALE for _ in PARTS), PLAIN_SCALE)
 
 
 @jit
@@ -27,7 +30,7 @@ def _insert(similar, top):  # pragma: no cover (compiled)
 
 
 class Blocks:
-    """The blocks of one picture, and what a matching says of them.
+    """The blocks of one picture, and what those say of them that match, and the logistic regression on whitened ones.
 
     Attributes:
         shape: (rows, columns) of blocks.
@@ -43,13 +46,13 @@ class Blocks:
         self._cells = tuple(-(-length // STRIDE) for length in image.shape[:2])
         self.shape = tuple(-(-length // step) for length in self._cells)
         self.side = step * STRIDE
-        self._step, self._matching = step, members.matching
+        self._step, self._classes = step, members.matching.classes
+        self._arrays = arrays = members.matching.arrays | members.plain.arrays
         self._units = _units(image, members, step, self.shape)
-        arrays = self._matching.arrays
-        size = (len(self._units[0]), self._matching.classes + 1, _NEAREST)
-        self._top = [np.full(size, -2, np.float32) for _ in PARTS]
-        for part, name in enumerate(PARTS):
-            bank, ends = arrays[f"match.{name}.bank"], arrays[f"match.{name}.ends"]
+        size = (len(self._units[0]), self._classes + 1, _NEAREST)
+        self._top = [np.full(size, -2, np.float32) for _ in _BANKS]
+        for part, name in enumerate(_BANKS):
+            bank, ends = arrays[f"{name}.bank"], arrays[f"{name}.ends"]
             for k, rows in enumerate(np.split(bank, ends[:-1])):
                 self._match(part, k, rows)
         self._first = [top.copy() for top in self._top]
@@ -58,7 +61,8 @@ class Blocks:
         self._before = self._said(self._linear)
 
     def covered(self, mask: np.ndarray, most: int) -> list[np.ndarray]:
-        """Whitened blocks float32 (n, D) by part, of those that a mask bool (H, W) covers most, ``most`` at most."""
+        """Blocks that a mask bool (H, W) covers most, ``most`` at most: float32 (n, D) of unit length, whitened ones of
+        each of :data:`kizu.fewshot.matching.PARTS`, and plain ones."""
         rows, columns = (length * self.side for length in self.shape)
         padded = np.pad(mask, ((0, rows - mask.shape[0]), (0, columns - mask.shape[1])))
         share = padded.reshape(self.shape[0], self.side, self.shape[1], self.side).mean((1, 3)).ravel()
@@ -68,7 +72,7 @@ class Blocks:
         return [values[places].astype(np.float32) for values in self._units]
 
     def learn(self, label: int, cells: Sequence[np.ndarray]) -> None:
-        """Have whitened blocks of :meth:`covered`, of any picture, join the banks of a class; 0 = ground."""
+        """Have blocks of :meth:`covered`, of any picture, join the banks of a class; 0 = ground."""
         for part, rows in enumerate(cells):
             self._match(part, label, rows)
             self._banked[part] = self._banked[part] + (np.arange(len(self._banked[part])) == label) * len(rows)
@@ -78,23 +82,23 @@ class Blocks:
         self._top, self._banked = [top.copy() for top in self._first], self._counts()
 
     def change(self, weight: np.ndarray) -> np.ndarray:
-        """How much more the two members say of each class than before anything was learned.
+        """How much more the three members say of each class than before anything was learned.
 
         Args:
             weight: float32 (D + D', C + 1), by how much that of the logistic regression has changed.
 
         Returns:
-            float32 (2, C, h, w) on the grid of cells.
+            float32 (3, C, h, w) on the grid of cells: the logistic regression, matching, plain matching.
         """
         said = self._said(self._linear + self._times(weight)) - self._before
         layers = said.transpose(1, 2, 0).reshape(-1, *self.shape)
         whole = (self.shape[1] * self._step, self.shape[0] * self._step)
         fine = [cv2.resize(layer, whole, interpolation=cv2.INTER_LINEAR) for layer in layers]
-        return np.stack(fine)[:, : self._cells[0], : self._cells[1]].reshape(2, -1, *self._cells)
+        return np.stack(fine)[:, : self._cells[0], : self._cells[1]].reshape(len(said[0]), -1, *self._cells)
 
     def _counts(self) -> list[np.ndarray]:
         """Members of each bank, by part and class, before anything was learned."""
-        return [np.diff(self._matching.arrays[f"match.{name}.ends"], prepend=0) for name in PARTS]
+        return [np.diff(self._arrays[f"{name}.ends"], prepend=0) for name in _BANKS]
 
     def _match(self, part: int, label: int, rows: np.ndarray) -> None:
         units = self._units[part]
@@ -108,22 +112,24 @@ class Blocks:
         return self._units[0].astype(np.float32) @ first + self._units[1].astype(np.float32) @ second
 
     def _said(self, linear: np.ndarray) -> np.ndarray:
-        """As :meth:`kizu.fewshot.matching.Matching.score`, float32 (N, 2, C)."""
+        """As :meth:`kizu.fewshot.matching.Matching.score` and that of what is plain, float32 (N, 3, C)."""
         share = np.exp(linear - linear.max(1, keepdims=True))
         share /= share.sum(1, keepdims=True)
-        like = np.zeros((len(linear), self._matching.classes), np.float32)
-        for top, counts in zip(self._top, self._banked, strict=True):
+        like = []
+        for top, counts, scale in zip(self._top, self._banked, _SCALES, strict=True):
             near = np.stack([top[:, k, :count].mean(1) if (count := min(n, _NEAREST)) else np.full(len(top), -1.0)
                              for k, n in enumerate(counts)], axis=1)  # fmt: skip
-            like += SCALE * (near[:, 1:] - near[:, :1])
-        return np.stack([limited(share)[:, 1:], like], axis=1).astype(np.float32)
+            like.append(scale * (near[:, 1:] - near[:, :1]))
+        *whitened, plain = like
+        return np.stack([limited(share)[:, 1:], sum(whitened), plain], axis=1).astype(np.float32)
 
 
 def _units(image: np.ndarray, members: Members, step: int, shape: tuple[int, ...]) -> list[np.ndarray]:
-    """Whitened blocks float16 (N, D) by part, row by row."""
+    """Blocks float16 (N, D) of unit length by part, row by row, the plain ones last."""
     out: list[np.ndarray] = []
     for tile, features, maps in views(image, members.network):
-        _, _, _, *parts = members.blocks(tile, features, maps, step)
+        first, _, _, *parts = members.blocks(tile, features, maps, step)
+        parts.append(members.plain_blocks(maps, step, first, parts[0].shape[:2]))
         place = tuple(
             slice(s.start // step, s.start // step + n) for s, n in zip(tile.cells, parts[0].shape, strict=False)
         )

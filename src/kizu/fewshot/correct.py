@@ -1,8 +1,8 @@
 """Correcting an inspector stroke by stroke, with an answer at once; :meth:`Corrections.commit` is the exact fit.
 
-The members on whitened cells react: what a stroke covers joins the banks of the matching, whose whitening stays, and
-moves the logistic regression as far as it must, drawn to what it was by a Gaussian prior. All else (forests, mixtures,
-thresholds) stays until the commit. Each picture is looked at once.
+The members that match react, and the logistic regression on whitened cells: what a stroke covers joins the banks, whose
+axes stay, and moves the regression as far as it must, drawn to what it was by a Gaussian prior. All else (forests,
+mixtures, thresholds) stays until the commit; those that react stand for the forests. Each picture is looked at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from kizu.core.sample import Sample
 from kizu.fewshot.blocks import Blocks
 from kizu.fewshot.cells import to_pixels
 from kizu.fewshot.inspector import FewShotInspector, asked_by
-from kizu.fewshot.members import WHITENED, step_of
+from kizu.fewshot.matching import PARTS
+from kizu.fewshot.members import PLAIN, WHITENED, step_of
 from kizu.fewshot.memory import remember
 from kizu.fewshot.mix import Mix
 from kizu.fewshot.options import MATCHERS, asked_of
@@ -31,7 +32,6 @@ from kizu.fewshot.update import merged
 from kizu.inspection.regions import decide
 
 _BLOCKS = 64  # of a stroke that are learned
-_LEAST = 0.5  # weight that the members which react have in a mixture, while correcting
 _PULL = 3.0  # of a stroke on the logistic regression, against the prior
 
 
@@ -230,6 +230,7 @@ class Corrections:
         drawn, :data:`_PULL` a stroke, are least together."""
         matching = self._inspector.members.matching
         learned = [item for done in self._done for item in done.learned]
+        learned = [(label, cells[: len(PARTS)]) for label, cells in learned]  # the plain ones are no part of it
         rows = np.concatenate([np.concatenate(cells, axis=1) for _, cells in learned]).astype(np.float64)
         labels = np.repeat([label for label, _ in learned], [len(cells[0]) for _, cells in learned])
         pull = np.repeat([_PULL / len(cells[0]) for _, cells in learned], [len(cells[0]) for _, cells in learned])
@@ -254,9 +255,7 @@ class Corrections:
 
 
 def _reacting(mix: Mix) -> Mix:
-    """The mixture of the two members that react: their weights in the whole one, or :data:`_LEAST` together."""
-    weights = np.array([mix.weights[m] for m in WHITENED])
-    total = weights.sum()
-    if total < _LEAST:
-        weights = weights * (_LEAST / total) if total else np.full(len(weights), _LEAST / len(weights))
+    """The mixture of the members that react: their weights in the whole one, or even ones, brought to 1 together."""
+    weights = np.array([mix.weights[m] for m in (*WHITENED, PLAIN)])
+    weights = weights / weights.sum() if weights.any() else np.full(len(weights), 1 / len(weights))
     return replace(mix, weights=tuple(weights.tolist()))

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -247,11 +248,17 @@ def fit_fewshot(
                 for i in showing:
                     yield Played(k, i, unlike_of(blind, support.labelled[i]))
 
-    folds: list[_Fold] = []
-    for fold, future in enumerate(ahead(judged, range(parting.count), workers)):
-        folds.append(future.result())
+    def whole() -> Members:
+        return members_of(labelled + clean_cells + made_without([]), adapted.final if adapted else None)
+
+    done: list[_Fold | Members] = []
+    fits = [*(partial(judged, fold) for fold in range(parting.count)), whole]
+    for fold, future in enumerate(ahead(lambda fit: fit(), fits, workers)):
+        done.append(future.result())
         for _ in parting.held(fold):
             step()
+    step()
+    *folds, members = done
     held_out = [item for fold in folds for item in fold.held_out]
     nothing = [maps for fold in folds for maps in fold.nothing]
     copied = set().union(*(fold.copied for fold in folds))
@@ -275,8 +282,8 @@ def fit_fewshot(
             yield future.result()
             step()
 
-    whole = [sample for sample in support.labelled if not is_partial(sample)] + clean
-    contradicting = contradictions(support.names, whole, [digests[id(sample)] for sample in whole])
+    told = [sample for sample in support.labelled if not is_partial(sample)] + clean
+    contradicting = contradictions(support.names, told, [digests[id(sample)] for sample in told])
     flattered = set().union(*lost)
     trust = trust_of(support.labelled, classes)
     outlines = outlines_of(support.labelled, pairs, trust, flattered=flattered)
@@ -290,8 +297,6 @@ def fit_fewshot(
     if plays:
         last, item = plays.choose(rules[classes:], expected[classes:])
         rules, expected = rules[:classes], [*expected[:classes], item]
-    members = members_of(labelled + clean_cells + made_without([]), adapted.final if adapted else None)
-    step()
     card = card_of(
         "fewshot",
         f"filter bank of {len(channels())} channels at stride 2, twice (raw and against the picture's own "

@@ -9,8 +9,8 @@ from threading import Lock
 
 import numpy as np
 
-# scikit-learn changes Python's warning filters, which are those of the whole process, while it fits.
-ONE_FIT = Lock()
+# scikit-learn changes Python's warning filters, which are those of the whole process, while it fits this.
+_ONE_FIT = Lock()
 LIMIT = 8.0  # log odds that a linear member says at most
 
 
@@ -53,7 +53,7 @@ def logistic(
         return weight, bias
     linear = LogisticRegression(C=strength, max_iter=100)
     # On matrices so narrow, threads of the linear algebra library wait for each other far longer than they work.
-    with threadpool_limits(1, user_api="blas"), ONE_FIT:
+    with threadpool_limits(1, user_api="blas"), _ONE_FIT:
         linear.fit(rows, labels, weights)
     coefficients, intercepts = linear.coef_, linear.intercept_
     if len(present) == 2:  # scikit-learn gives one row then: the log odds of the second class

@@ -122,7 +122,7 @@ class Members:
                 first, *parts = self.blocks(tile, features, maps, step, 2 * step)
                 inner = tuple(slice(p.start - at, p.stop - at) for p, at in zip(tile.inner, first, strict=True))
                 if scored:
-                    plain = self._seen(maps, step, first, parts[1].shape[:2], self.plain.projected)
+                    plain = self.plain_blocks(maps, step, first, parts[1].shape[:2])
                     out[(slice(None), slice(None), *tile.cells)] = self._odds(*parts, plain, asked, step)[(..., *inner)]
                 if with_unlike:
                     blocks = to_grid(unlike(*parts[2:]), step, 1, parts[0].shape[:2])
@@ -197,6 +197,11 @@ class Members:
             filters,
             self._seen(maps, step, first, grid, partial(self.matching.projected, PARTS[1])),
         )
+
+    def plain_blocks(self, maps: list[np.ndarray], step: int, begin: list[int], shape: tuple[int, int]) -> np.ndarray:
+        """What the network sees of blocks of ``step`` cells, from cell ``begin`` on, as :attr:`plain` projects it: float32
+        (\\*shape, D)."""
+        return self._seen(maps, step, begin, shape, self.plain.projected)
 
     def _seen(
         self, maps: list[np.ndarray], step: int, begin: list[int], shape: tuple[int, int],

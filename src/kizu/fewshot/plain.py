@@ -20,7 +20,7 @@ from kizu.fewshot.matching import nearness, strongest, unit
 
 _GROUND, _CLASS = 4000, 300  # cells of a bank
 _AXES = 64  # at most: those that hold most of the cells
-_SCALE = 40.0  # of a difference of cosines, so that a match weighs about as log odds do
+SCALE = 40.0  # of a difference of cosines, so that a match weighs about as log odds do
 _ROWS = 1024  # at a time
 _THINNED = 8
 
@@ -95,7 +95,7 @@ class Plain:
         out = np.empty((len(cells), self.classes), np.float32)
         for i in range(0, len(cells), _ROWS):
             near = nearness(unit(cells[i : i + _ROWS]), bank, ends)
-            out[i : i + _ROWS] = _SCALE * (near[:, 1:] - near[:, :1])
+            out[i : i + _ROWS] = SCALE * (near[:, 1:] - near[:, :1])
         return out
 
     @cached_property

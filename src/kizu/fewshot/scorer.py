@@ -15,7 +15,7 @@ import numpy as np
 from kizu.core.errors import KizuError
 from kizu.core.jit import jit
 from kizu.core.seeds import Stream, generator
-from kizu.fewshot.linear import ONE_FIT, limited, log_odds, logistic
+from kizu.fewshot.linear import limited, log_odds, logistic
 
 _FOREST_FLOOR = 0.005  # a share that no leaf vote is trusted beyond
 _LINEAR_ROWS = 12_000
@@ -112,16 +112,18 @@ class Scorer:
             trees: size of each forest.
             seed: of the forests' random choices.
         """
-        from sklearn.ensemble import ExtraTreesClassifier
+        # Tree by tree, with the seeds that scikit-learn's forest draws: a forest of its own changes Python's warning
+        # filters, which are those of the whole process, so that no two of them can be fitted side by side.
+        from sklearn.tree import ExtraTreeClassifier
 
         arrays = {}
         random = generator(seed, Stream.SCORER, 1)
         for name, first in (("all", 0), ("own", rows.shape[1] // 2)):
-            forest = ExtraTreesClassifier(
-                trees, min_samples_leaf=5, max_features="sqrt", random_state=int(random.integers(2**31))
-            )
-            with ONE_FIT:
-                forest.fit(rows[:, first:], labels, weights)
+            seen = np.ascontiguousarray(rows[:, first:], np.float32)
+            draws = np.random.RandomState(int(random.integers(2**31))).randint(2**31 - 1, size=trees)
+            forest = [ExtraTreeClassifier(min_samples_leaf=5, max_features="sqrt", random_state=s) for s in draws]
+            for tree in forest:
+                tree.fit(seen, labels, weights, check_input=False)
             arrays |= {f"{name}.{key}": values for key, values in _flatten(forest, classes + 1, first).items()}
         return cls(arrays | _fit_linear(rows, labels, weights, classes, seed))
 
@@ -182,11 +184,11 @@ def _within(values: np.ndarray, low: np.ndarray | int, end: int) -> bool:
     return bool(((values >= low) & (values < end)).all())
 
 
-def _flatten(forest, classes: int, first: int) -> dict[str, np.ndarray]:
-    """The trees of a scikit-learn forest as arrays that take the same decisions; its feature 0 is our ``first``."""
+def _flatten(forest: list, classes: int, first: int) -> dict[str, np.ndarray]:
+    """Trees of scikit-learn as arrays that take the same decisions; their feature 0 is our ``first``."""
     parts = {name: [] for name in ("feature", "threshold", "left", "right", "value")}
     roots, offset = [], 0
-    for estimator in forest.estimators_:
+    for estimator in forest:
         tree = estimator.tree_
         leaf = tree.children_left < 0
         # scikit-learn compares float32 features with a float64 threshold; rounding it down keeps every decision.
@@ -194,7 +196,7 @@ def _flatten(forest, classes: int, first: int) -> dict[str, np.ndarray]:
         threshold = np.where(threshold > tree.threshold, np.nextafter(threshold, np.float32(-np.inf)), threshold)
         value = np.zeros((tree.node_count, classes), np.float32)
         share = tree.value[:, 0, :]
-        value[:, forest.classes_] = share / np.maximum(share.sum(1, keepdims=True), 1e-12)
+        value[:, estimator.classes_] = share / np.maximum(share.sum(1, keepdims=True), 1e-12)
         parts["feature"].append(np.where(leaf, 0, tree.feature + first).astype(np.int16))
         parts["threshold"].append(np.where(leaf, 0, threshold).astype(np.float32))
         parts["left"].append(np.where(leaf, -1, tree.children_left + offset).astype(np.int32))
