@@ -199,8 +199,8 @@ class Members:
         )
 
     def plain_blocks(self, maps: list[np.ndarray], step: int, begin: list[int], shape: tuple[int, int]) -> np.ndarray:
-        """What the network sees of blocks of ``step`` cells, from cell ``begin`` on, as :attr:`plain` projects it: float32
-        (\\*shape, D)."""
+        """Blocks of ``step`` cells, from cell ``begin`` on, as the network sees them and :attr:`plain` projects
+        them: float32 (\\*shape, D)."""
         return self._seen(maps, step, begin, shape, self.plain.projected)
 
     def _seen(
