@@ -5,9 +5,10 @@ import pytest
 from fewshot_scenes import supported
 
 from kizu.core.errors import KizuError
-from kizu.fewshot import fit as fitting
 from kizu.fewshot.fit import fit_fewshot, steps
+from kizu.fewshot.members import Members
 from kizu.fewshot.options import OTHERS, compose_support
+from kizu.fewshot.support import Support
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +42,14 @@ def test_three_for_each_labelled_picture(support, composed):
 
 def test_nothing_is_judged_by_what_was_made_of_it(support, composed, monkeypatch):
     """Each scorer of a fold learns from composed pictures without a held-out one in them, the last from all."""
-    sizes, real = [], fitting.Members.fit
+    sizes, real = [], Members.fit
+    monkeypatch.setattr("kizu.fewshot.fit.WORKERS", 1)  # so that fits come in order
 
     def watched(rows, *rest):
         sizes.append(len(rows))
         return real(rows, *rest)
 
-    monkeypatch.setattr(fitting.Members, "fit", watched)
+    monkeypatch.setattr(Members, "fit", watched)
     told = []
     fit_fewshot(support, 0.05, 1, step=lambda: told.append(1), composed=composed)
     assert len(told) == steps(support, len(composed))
@@ -80,6 +82,6 @@ def test_classes_that_were_not_asked_for_stay_apart(line):
 
 
 def test_nothing_to_cut_out(support):
-    bare = fitting.Support(support.names, [], support.clean, len(support.clean))
+    bare = Support(support.names, [], support.clean, len(support.clean))
     with pytest.raises(KizuError, match="no segment is left"):
         compose_support(bare, 0)
