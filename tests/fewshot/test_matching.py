@@ -177,6 +177,8 @@ def test_tiles_of_what_is_matched_have_no_seams(members, monkeypatch):
     monkeypatch.setattr(tiling, "SIZE", 576)
     assert len(tiling.plan(image.shape[:2], 2)) > 2
     cut = members.maps(image)
+    monkeypatch.setattr("kizu.fewshot.views._LARGE", 0)  # filters and network side by side
+    assert np.array_equal(members.maps(image), cut)
     for m in (*WHITENED, PLAIN):
         assert np.quantile(np.abs(cut[m] - whole[m]), 0.99) < 0.05 * whole[m].std()
 

@@ -10,7 +10,7 @@ A cell of the filter bank's grid takes the values of each map at its middle, by 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -100,9 +100,14 @@ class Network:
         Yields:
             the tile, and its maps float32 (C_k, h, w) of :attr:`strides`, margins included.
         """
-        stats = picture_stats(image)
+        maps_of = self.looker(image)
         for tile in plan(image.shape[:2], STRIDE):
-            yield tile, self._maps(image[tile.pixels], stats)
+            yield tile, maps_of(tile)
+
+    def looker(self, image: np.ndarray) -> Callable[[Tile], list[np.ndarray]]:
+        """The maps of a tile of an image, as a function of the tile; see :meth:`look`."""
+        stats = picture_stats(image)
+        return lambda tile: self._maps(image[tile.pixels], stats)
 
     def _maps(self, here: np.ndarray, stats: np.ndarray) -> list[np.ndarray]:
         """Maps float32 (C, ceil(h / s), ceil(w / s)) of a tile of h x w pixels."""

@@ -7,11 +7,13 @@ from threading import Lock
 
 import numpy as np
 
+from kizu.core.run import ahead
 from kizu.fewshot.features import describe
 from kizu.fewshot.network import Network
 from kizu.inspection.tiling import Tile
 
 View = tuple[Tile, np.ndarray, list[np.ndarray]]
+_LARGE = 2**20  # pixels
 _MOST = 400 * 2**20  # bytes of the pictures that are remembered
 
 
@@ -25,8 +27,14 @@ def views(image: np.ndarray, network: Network) -> Iterator[View]:
         the tile, its cells float32 (h, w, 2 C) of :func:`kizu.fewshot.features.describe`, and its maps float32
         (C_k, h_k, w_k) of :meth:`Network.look`.
     """
-    for (tile, features), (_, maps) in zip(describe(image), network.look(image), strict=True):
-        yield tile, features, maps
+    maps_of = network.looker(image)
+    if image.shape[0] * image.shape[1] <= _LARGE:  # mostly one tile, and pictures are looked at side by side
+        for tile, features in describe(image):
+            yield tile, features, maps_of(tile)
+        return
+    # The network looks at a tile while the filters look at the next one.
+    for future in ahead(lambda item: (*item, maps_of(item[0])), describe(image), 1):
+        yield future.result()
 
 
 class Kept:
@@ -46,7 +54,7 @@ class Kept:
         """
         if key in self._held:
             return self._held[key]
-        if self._bytes >= _MOST or image.shape[0] * image.shape[1] > 2**20:  # of large pictures a tile at a time
+        if self._bytes >= _MOST or image.shape[0] * image.shape[1] > _LARGE:  # of large pictures a tile at a time
             return views(image, self.network)
         found = list(views(image, self.network))
         size = sum(features.nbytes + sum(own.nbytes for own in maps) for _, features, maps in found)
