@@ -26,6 +26,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from common_memory import resident
 
 CLASSES = ("scratch", "stain", "chip", "crack", "pore")
 SIDE = 512
@@ -36,14 +37,6 @@ def seconds(call: Callable) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
-
-
-def resident(field: str) -> float:
-    """Megabytes that this process holds (``VmRSS``) or has held at most (``VmHWM``)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field):
-            return int(line.split()[1]) / 1024
-    raise SystemExit("memory is measured on Linux only")
 
 
 def measured(call: Callable) -> dict:

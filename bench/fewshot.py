@@ -2,16 +2,17 @@
 
     uv run python bench/fewshot.py                 # magnetic_tile, neu_seg_dedup, bsdata; 1 and 5 shots, 5 seeds
     uv run python bench/fewshot.py --split val     # while developing: nothing is ever chosen on test
-    uv run python bench/fewshot.py --speed         # seconds of a fit and images a second, on a quiet machine
+    uv run python bench/fewshot.py --speed         # of fits, runs and large pictures, and memory, on a quiet machine
     uv run python bench/fewshot.py --split val --members filters --out FILE   # a part of the scorer alone
     uv run python bench/fewshot.py --split val --refine none edges --out FILE   # outlines refined, see bench/README.md
 
 ``--members``: ``filters`` are the three members on the filter bank, ``net`` is the fourth, which sees the network too,
-``heads`` are these four, ``matching`` is the fifth, ``all`` is what Kizu ships. With ``--split val`` inspectors are
-measured on ``val`` and a third of the groups of ``train``, and fitted to the other two thirds. ``--refine``: the same
-inspectors once for each, with their outlines refined so; ``segmenter`` needs the weight file of a run of ``kizu
-pretrain masks``. ``--augment none compose``: fitted to the labelled pictures alone, and to pictures composed of them,
-too. ``--adapt MINUTES``: with a network fine-tuned to the support (``kizu fit --adapt``), as a row of its own.
+``heads`` are these four, ``matching`` is the fifth, ``plain`` the sixth, ``all`` is what Kizu ships. With ``--split
+val`` inspectors are measured on ``val`` and a third of the groups of ``train``, and fitted to the other two thirds.
+``--refine``: the same inspectors once for each, with their outlines refined so; ``segmenter`` needs the weight file of
+a run of ``kizu pretrain masks``. ``--augment none compose``: fitted to the labelled pictures alone, and to pictures
+composed of them, too. ``--adapt MINUTES``: with a network fine-tuned to the support (``kizu fit --adapt``), as a row
+of its own.
 
 Each class is fitted alone (the support holds that class), then all classes of a set at once (``all``). Good pictures
 of ``train`` are given where a set has them. Every test picture is scored: those of the class, those of other classes
@@ -25,7 +26,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shlex
 import statistics
 import sys
@@ -39,6 +39,7 @@ from pathlib import Path
 
 import numpy as np
 from common_members import MEMBERS
+from common_memory import resident
 from common_sets import halves
 
 from kizu.core.dataset import Dataset
@@ -184,7 +185,7 @@ def large(path: Path, picture: np.ndarray) -> dict[str, float]:
             began = time.perf_counter()
             model.inspect(image)
             out[name] = time.perf_counter() - began
-    return out | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return out | {"peak_mb": resident("VmHWM")}
 
 
 def speed(repeats: int = 3) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """Matching against plain loops; what banks hold; damage; and the maps of pictures of any size."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fewshot_scenes import supported, surface
@@ -14,6 +16,7 @@ from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.matching import Matching, _nearest
 from kizu.fewshot.members import PLAIN, WHITENED
 from kizu.fewshot.network import at, shipped
+from kizu.fewshot.plain import Plain
 from kizu.inspection import tiling
 
 
@@ -190,3 +193,11 @@ def test_members_say_the_same_whoever_else_is_asked(members):
         some = members.maps(image, asked)
         assert some.shape == whole.shape
         assert all(np.array_equal(some[m], whole[m]) for m in asked)
+
+
+@pytest.mark.parametrize(("width", "classes"), [(5, 1), (None, 2)])
+def test_members_of_different_features_or_classes_are_refused(members, width, classes):
+    labels = np.arange(30) % (classes + 1)
+    seen = np.random.default_rng(0).normal(size=(30, width or members.network.width)).astype(np.float32)
+    with pytest.raises(KizuError, match="different features or classes"):
+        replace(members, plain=Plain.fit(seen, labels, classes, 0))

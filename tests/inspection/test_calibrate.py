@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kizu.inspection.calibrate import (
+    Levels,
     Outline,
     best_level,
     choose_outline,
@@ -193,9 +194,20 @@ def test_pictures_of_other_classes_are_no_escapes():
 def test_a_find_in_the_wrong_place_is_an_escape():
     odds, truth = scene((5, 10, 6.0, False), (50, 10, -2.0, True))
     rule, expected = choose_rule(OUTLINE, [(odds, truth)], [], 0.05)
-    assert expected.escapes == 1
-    assert expected.iou == 0
+    assert (expected.escapes, expected.iou) == (1, 0)
     assert math.isfinite(rule.region)
+    above = max(strength for strength, _, _ in OUTLINE.regions(odds))
+    assert rule.region > above
+    drawn, _ = choose_rule(OUTLINE, [(odds, truth)], [], 0.05, trust=0.25)
+    assert drawn.region == pytest.approx(OUTLINE.pixel + 0.25 * (above - OUTLINE.pixel), abs=1e-4)
+
+
+def test_odds_beyond_all_levels_count_as_the_ends():
+    levels = Levels(-9.0, 9.0)
+    odds = np.array([[np.inf, 1e30, 5.0], [-np.inf, -1e30, -5.0]])
+    levels.add(odds, odds > 0)
+    level, overlap = levels.best()
+    assert overlap == 1 and -5 < level <= 5
 
 
 def test_nothing_reaches_the_outline():

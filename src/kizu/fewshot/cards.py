@@ -43,11 +43,14 @@ def card_of(
         clean: the good pictures that could be read.
         more: notes on how far the figures can be trusted.
     """
-    method = "Left one labelled picture out at a time: outlines by the best pooled IoU"
+    method = (
+        "Left one labelled picture out at a time: outlines and alarms by the best pooled IoU, drawn to what is likely "
+        "of any class where few pictures show this one"
+    )
     notes = []
     if clean:
         method += (
-            f"; alarms held to {false_alarms:.1%} of good pictures by {len(clean)} held-out good ones (conformal)."
+            f"; alarms then held to {false_alarms:.1%} of good pictures by {len(clean)} held-out good ones (conformal)."
         )
         if not all(item.promised for item in expected):
             notes.append(

@@ -1,8 +1,9 @@
 """Correcting an inspector stroke by stroke, with an answer at once; :meth:`Corrections.commit` is the exact fit.
 
 The members that match react, and the logistic regression on whitened cells: what a stroke covers joins the banks, whose
-axes stay, and moves the regression as far as it must, drawn to what it was by a Gaussian prior. All else (forests,
-mixtures, thresholds) stays until the commit; those that react stand for the forests. Each picture is looked at once.
+axes stay, and moves the regression as far as it must, drawn to what it was by a Gaussian prior. All else (what sees
+filters alone, a decoder, thresholds) stays until the commit; those that react stand for it, and their change weighs as
+if there were no others. Each picture is looked at once.
 """
 
 from __future__ import annotations

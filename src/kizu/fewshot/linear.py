@@ -9,7 +9,7 @@ from threading import Lock
 
 import numpy as np
 
-# scikit-learn changes Python's warning filters, which are those of the whole process, while it fits this.
+# scikit-learn clears and refills Python's warning filters, which are those of the whole process, while it fits this.
 _ONE_FIT = Lock()
 LIMIT = 8.0  # log odds that a linear member says at most
 

@@ -47,7 +47,7 @@ class Members:
         width = self.network.width
         if (self.scorer.channels, width) != self.matching.channels or self.plain.channels != width or len(classes) > 1:
             raise KizuError(
-                "its scorer, its matching, its network and its decoder are of different features or classes"
+                "its scorer, its two matchings, its network and its decoder are of different features or classes"
             )
 
     @classmethod

@@ -112,8 +112,8 @@ class Scorer:
             trees: size of each forest.
             seed: of the forests' random choices.
         """
-        # Tree by tree, with the seeds that scikit-learn's forest draws: a forest of its own changes Python's warning
-        # filters, which are those of the whole process, so that no two of them can be fitted side by side.
+        # Tree by tree, with the seeds that scikit-learn's forest draws: a forest of its own clears and refills Python's
+        # warning filters, which are those of the whole process, so that no two of them can be fitted side by side.
         from sklearn.tree import ExtraTreeClassifier
 
         arrays = {}

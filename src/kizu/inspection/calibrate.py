@@ -64,9 +64,10 @@ class Levels:
     def add(self, odds: np.ndarray, truth: np.ndarray) -> None:
         """Count a map of log odds float (H, W) with its truth bool (H, W)."""
         width = self._edges[1] - self._edges[0]
-        bins = ((np.asarray(odds, np.float32) - np.float32(self._edges[0])) * np.float32(1 / width)).astype(np.int64)
-        both = np.clip(bins, 0, _LEVELS - 1) + _LEVELS * truth
-        outside, inside = np.bincount(both.ravel(), minlength=2 * _LEVELS).reshape(2, _LEVELS)
+        places = (np.asarray(odds, np.float32) - np.float32(self._edges[0])) * np.float32(1 / width)
+        bins = np.clip(places, 0, _LEVELS - 1).astype(np.intp)
+        bins[truth] += _LEVELS
+        outside, inside = np.bincount(bins.ravel(), minlength=2 * _LEVELS).reshape(2, _LEVELS)
         self._inside += inside
         self._outside += outside
 
@@ -162,7 +163,7 @@ def choose_rule(
         clean: for each held-out good picture its regions as (evidence, pixels).
         share: allowed share of good pictures that fire, in 0..1.
         trust: how far the best region threshold is away from the pixel threshold in the end, as a share of how far it
-            was: below 1 where the pairs flatter.
+            was: below 1 where few pictures show the class, see :func:`kizu.fewshot.thresholds.trust_of`.
     """
     hits, strongest = [], []
     for odds, truth in pairs:
@@ -222,7 +223,8 @@ def choose_level(
 def _best_region(regions: list[tuple[float, float, float]], total: int, floor: float) -> float:
     """The region threshold of the best pooled IoU, from (evidence, pixels inside, pixels outside).
 
-    Where no region is in the right place, nothing is worth an alarm: the level is above them all.
+    Where no region is in the right place, nothing here is worth an alarm: the level is above them all (and then drawn
+    down like any other where the pictures are few, for few prove nothing).
     """
     found = sorted(regions, key=lambda item: -item[0])
     best, inside, outside = 0.0, 0.0, 0.0
