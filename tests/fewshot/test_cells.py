@@ -36,16 +36,15 @@ def places(monkeypatch):
             full[tile.inner] = np.stack([rows, columns], -1)
             yield tile, full
 
-    def sight(image):
-        for tile in plan(image.shape[:2], STRIDE):
-            maps = []
-            for stride in STRIDES:
-                y, x = (np.arange(-(-(p.stop - p.start) // stride)) * stride + p.start for p in tile.pixels)
-                maps.append(np.stack(np.meshgrid(y, x, indexing="ij")).astype(np.float32) + (stride - 1) / 2)
-            yield tile, maps
+    def sight(tile):
+        maps = []
+        for stride in STRIDES:
+            y, x = (np.arange(-(-(p.stop - p.start) // stride)) * stride + p.start for p in tile.pixels)
+            maps.append(np.stack(np.meshgrid(y, x, indexing="ij")).astype(np.float32) + (stride - 1) / 2)
+        return maps
 
     monkeypatch.setattr("kizu.fewshot.views.describe", where)
-    monkeypatch.setattr(Network, "look", lambda network, image: sight(image))
+    monkeypatch.setattr(Network, "looker", lambda network, image: sight)
 
     def picked(instances, classes, size=SIZE, seed=0):
         image = np.zeros((*size, 3), np.uint8)
