@@ -27,7 +27,8 @@ OCTAVES = 5
 _COARSEST = 2**OCTAVES
 _ENTROPY_BINS = 8
 _SOFT = 0.25  # x / (1 + 0.25 |x|): deviations are bent towards 4
-_HELD = 9  # tiles whose features are held at a time, about 60 MB each
+_ASKED = 9  # tiles of a very large image that stand for the whole,
+_HELD = 3  # and of these those whose features are held, about 60 MB each, so that they are made once
 _LINES = ((0, 9, 8), (1, 9, 8), (1, 17, 12))  # pyramid level, length in its pixels, directions
 
 
@@ -151,9 +152,13 @@ def filter_bank(image: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.stack([values[cells] for values in out])
 
 
-def _statistics(banks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Median and spread (1.48 MAD) of each channel over an image, float32 (C,)."""
-    some = [bank.reshape(len(bank), -1)[:, :: max(1, bank.shape[1] * bank.shape[2] // 8192)] for bank in banks]
+def _some(bank: np.ndarray) -> np.ndarray:
+    """About 8192 cells (C, N) of a bank (C, h, w)."""
+    return bank.reshape(len(bank), -1)[:, :: max(1, bank.shape[1] * bank.shape[2] // 8192)].copy()
+
+
+def _statistics(some: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Median and spread (1.48 MAD) of each channel over cells (C, N) of an image, float32 (C,)."""
     rows = np.concatenate(some, axis=1)
     median = np.median(rows, axis=1)
     return median, 1.4826 * np.median(np.abs(rows - median[:, None]), axis=1) + np.float32(1e-4)
@@ -192,9 +197,13 @@ def describe(image: np.ndarray) -> Iterator[tuple[Tile, np.ndarray]]:
     """
     tiles = plan(image.shape[:2], STRIDE)
     edges = entropy_edges(image)
-    some = tiles[:: -(-len(tiles) // _HELD)]  # of a very large image a few tiles stand for the whole
-    banks = {id(tile): filter_bank(image[tile.pixels], edges) for tile in some}
-    median, spread = _statistics([banks[id(tile)][:, *tile.inner] for tile in some])
+    banks, some = {}, []
+    for tile in tiles[:: -(-len(tiles) // _ASKED)]:
+        bank = filter_bank(image[tile.pixels], edges)
+        some.append(_some(bank[:, *tile.inner]))
+        if len(banks) < _HELD:
+            banks[id(tile)] = bank
+    median, spread = _statistics(some)
     for tile in tiles:
         bank = banks.pop(id(tile), None)
         bank = filter_bank(image[tile.pixels], edges) if bank is None else bank
