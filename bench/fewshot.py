@@ -55,7 +55,7 @@ from kizu.fewshot.inspector import FewShotInspector
 from kizu.fewshot.members import Members
 from kizu.fewshot.network import VERSION, Network, shipped
 from kizu.fewshot.options import compose_support
-from kizu.fewshot.refine import NONE, refiner_from
+from kizu.fewshot.refine import NONE, USUAL, refiner_from
 from kizu.fewshot.support import choose_support
 from kizu.fewshot.views import views
 from kizu.inspection.predict import predict_dataset
@@ -225,7 +225,8 @@ def table(records: list[dict]) -> str:
     for key in keys:
         mine = [r for r in records if tuple(r[n] for n in named) == key]
         fitted = key[1] if key[3] == "all" else f"{key[1]}, {key[3]} only"
-        fitted += "".join(f", {name}" for name in key[4:-1] if name != NONE)
+        fitted += f", {key[4]}" if key[4] != NONE else ""
+        fitted += f", outlines by {key[5]}" if key[5] != USUAL else ""
         fitted += f", adapted for {key[-1]:g} minutes" if key[-1] else ""
         names = list(dict.fromkeys(r["class"] for r in mine))
         rows = {name: [r for r in mine if r["class"] == name] for name in names}
@@ -253,7 +254,7 @@ def main() -> None:
     parser.add_argument("--fitted", nargs="+", default=["alone", "all"], choices=["alone", "all"])
     parser.add_argument("--augment", nargs="+", default=[NONE], choices=[NONE, COMPOSE])
     parser.add_argument("--adapt", nargs="+", type=minutes_of, default=[None], help="minutes, or none")
-    parser.add_argument("--refine", nargs="+", default=[NONE], choices=[NONE, "edges", "segmenter"])
+    parser.add_argument("--refine", nargs="+", default=[USUAL], choices=[NONE, "edges", "segmenter"])
     parser.add_argument("--segmenter", type=Path, help="weight file of kizu pretrain masks, for --refine segmenter")
     parser.add_argument("--false-alarms", type=float, default=0.05)
     parser.add_argument("--limit", type=int, help="at most so many pictures of the split (developing)")

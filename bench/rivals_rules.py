@@ -12,9 +12,9 @@ take it as it comes.
   al., 2022) and AnomalyDINO (Damm et al., 2024). Where a set has no good picture, of the support's ground. The vectors
   of each map have length 1, which was better on val; for ``prototype`` it made no difference.
 - ``imagenet``, ``kizu-s``: a logistic head on SqueezeNet 1.1 as ImageNet left it, or on ``kizu-s``.
-- ``filters``, ``heads``, ``matching``, ``plain``, ``kizu``, ``kizu-adapt``: Kizu's inspector step by step, with the
-  members of its scorer that the name says (see ``common_members.py``), with all, and with a network fine-tuned to the
-  support.
+- ``filters``, ``heads``, ``matching``, ``plain``, ``unrefined``, ``kizu``, ``kizu-adapt``: Kizu's inspector step by
+  step, with the members of its scorer that the name says (see ``common_members.py``), with all, with outlines refined
+  as they usually are, and with a network fine-tuned to the support, too.
 
 Thresholds come from the support alone. Kizu's are those of the fitted inspector, which use good pictures, too. Those of
 rules on cells have the best pooled IoU on pictures of the support that were left out; on halves of the defects where
@@ -40,6 +40,7 @@ from kizu.fewshot.fit import fit_fewshot
 from kizu.fewshot.gfds import nearest, unit
 from kizu.fewshot.gfds_fit import fit_gfds
 from kizu.fewshot.holdout import Parting, changed_copy, halves, truth_of
+from kizu.fewshot.refine import refiner_from
 from kizu.fewshot.support import Support
 from kizu.inspection.calibrate import best_level
 
@@ -254,24 +255,29 @@ def _source(name: str, norm: str = "none") -> Source:
     return Source(name, GRID, norm, STRIDES)
 
 
-def _kizu(members: str, support: Support, seed: int, minutes: float | None = None) -> Inspector:
+def _step(members: str, support: Support, seed: int) -> Inspector:
+    return fit_fewshot(support, ALARMS, seed, candidates=MEMBERS[members])[0]
+
+
+def _kizu(support: Support, seed: int, minutes: float | None = None) -> Inspector:
     tuned = adapt(support, minutes, seed=seed) if minutes else None
-    return fit_fewshot(support, ALARMS, seed, candidates=MEMBERS[members], adapted=tuned)[0]
+    return fit_fewshot(support, ALARMS, seed, refiner=refiner_from(), adapted=tuned)[0]
 
 
 ADAPTED = "kizu-adapt"
+_STEPS = {name: name for name in ("filters", "heads", "matching", "plain")} | {"unrefined": "all"}
 _RULES: dict[str, Callable[[], Rule]] = {
     "gfds": lambda: OfInspector(lambda support, seed: fit_gfds(support)[0]),
     "prototype": lambda: OfCells(_source("kizu-s"), prototype),
     "patchcore": lambda: Normality(_source("kizu-s", "unit")),
     "imagenet": lambda: OfCells(_source("imagenet"), logistic),
     "kizu-s": lambda: OfCells(_source("kizu-s"), logistic),
-    **{name: lambda name=name: OfInspector(partial(_kizu, name)) for name in ("filters", "heads", "matching", "plain")},
-    "kizu": lambda: OfInspector(partial(_kizu, "all")),
+    **{name: lambda members=members: OfInspector(partial(_step, members)) for name, members in _STEPS.items()},
+    "kizu": lambda: OfInspector(_kizu),
 }
 RULES = (*_RULES, ADAPTED)
 
 
 def rule_of(name: str, minutes: float | None) -> Rule:
     """A rule of :data:`RULES`, not fitted; ``minutes`` of adapting."""
-    return OfInspector(partial(_kizu, "all", minutes=minutes)) if name == ADAPTED else _RULES[name]()
+    return OfInspector(partial(_kizu, minutes=minutes)) if name == ADAPTED else _RULES[name]()

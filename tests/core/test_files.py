@@ -9,7 +9,16 @@ import textwrap
 import pytest
 
 from kizu.core.errors import KizuError
-from kizu.core.files import append_line, atomic_path, make_folder, sha256, write_bytes, write_error, write_text
+from kizu.core.files import (
+    append_line,
+    atomic_path,
+    check_writable,
+    make_folder,
+    sha256,
+    write_bytes,
+    write_error,
+    write_text,
+)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 
@@ -180,3 +189,19 @@ def test_append_after_a_line_that_was_cut_short(tmp_path):
     append_line(path, "two")
     append_line(path, "three")
     assert path.read_text().splitlines() == ['{"shard": 0}', '{"sha', "two", "three"]
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_work(tmp_path):
+    check_writable(tmp_path / "new" / "deeper" / "file")
+    assert not list(tmp_path.iterdir()), "nothing is made"
+    (tmp_path / "file").write_text("")
+    for path, told in ((tmp_path, "it is a folder"), (tmp_path / "file" / "x" / "y", "file is a file, not a folder")):
+        with pytest.raises(KizuError, match=f"cannot write .*{told}"):
+            check_writable(path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(KizuError, match=r"no permission to write in .*locked"):
+        check_writable(tmp_path / "locked" / "m.kizu")

@@ -19,7 +19,7 @@ from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.fewshot import FewShotInspector, holdout
 from kizu.fewshot.fit import fit_fewshot, steps
-from kizu.fewshot.support import Support
+from kizu.fewshot.support import Support, choose_support
 from kizu.inspection import tiling
 
 
@@ -234,12 +234,18 @@ def test_classes_on_different_pictures_do_not_escape_from_each_other():
 
 
 def test_a_defect_of_one_pixel():
-    mask = np.zeros((1, 64, 80), bool)
-    mask[0, 30, 41] = True
-    samples = [surface(i).replace(instances=Instances([0], masks=Masks.from_dense(mask))) for i in range(2)]
+    samples = []
+    for i in range(3):
+        mask, sample = np.zeros((1, 64, 80), bool), surface(i)
+        mask[0, 30 + i, 41 - 7 * i] = True
+        image = sample.image.copy()
+        image[mask[0]] = 0
+        found = Instances([0], masks=Masks.from_dense(mask))
+        samples.append(sample.replace(image=image, instances=found))
     inspector, (expected,) = fit_fewshot(supported(Dataset(samples, ["dot"])))
-    assert 0 <= expected.iou <= 1
-    assert np.isfinite(inspector.inspect(samples[0].image)[1]).all()
+    assert expected.escapes == 0
+    for sample in samples:
+        assert (inspector.inspect(sample.image)[0].masks.union() & sample.instances.masks.union()).any()
 
 
 def test_a_picture_that_is_all_defect():
@@ -255,11 +261,46 @@ def test_a_picture_that_is_all_defect():
 
 def test_empty_masks():
     none = Instances([0], masks=Masks.from_dense(np.zeros((1, 64, 80), bool)))
-    samples = [surface(i).replace(instances=none) for i in range(2)]
+    samples, good = [surface(i).replace(instances=none) for i in range(2)], surface(5, [(30, 30)])
+    with pytest.raises(KizuError, match=r"no labelled picture was found that can be used.*mask of disc has no pixel"):
+        choose_support(Dataset(samples, ["disc"]), None, None, None, 0, Skips())
     with pytest.raises(KizuError, match="class 'disc': none of its labelled pictures has a pixel"):
-        fit_fewshot(supported(Dataset(samples, ["disc"])))
-    inspector, _ = fit_fewshot(supported(Dataset([*samples, surface(5, [(30, 30)])], ["disc"])))
-    assert inspector.names == ("disc",)
+        fit_fewshot(Support(("disc",), samples, []))
+    skips = Skips()
+    support = choose_support(Dataset([*samples, good], ["disc"]), None, None, None, 0, skips)
+    assert [item["item"] for item in skips.items] == [sample.id for sample in samples]
+    (one, expected), (alone, known) = fit_fewshot(support), fit_fewshot(supported(Dataset([good], ["disc"])))
+    assert (one.rules, expected) == (alone.rules, known), "nothing is judged by them"
+    assert any("No other labelled picture shows disc" in note for note in one.card.notes)
+
+
+def test_a_picture_that_is_there_twice_is_left_out_with_its_copy():
+    one = surface(5, [(30, 30)])
+    support = supported(Dataset([one, one.replace(id="copy.png"), surface(6)], ["disc"]))
+    assert holdout.Parting.of(support.labelled, support.clean, 1).lost[0] == {0}
+    inspector, _ = fit_fewshot(support)
+    assert any("copy.png are the same picture, with the same labels" in note for note in inspector.card.notes)
+    assert any("No other labelled picture shows disc" in note for note in inspector.card.notes)
+    # A group and a copy bring together what neither does alone.
+    others = [surface(i, [(30, 30)]) for i in range(6, 9)]
+    folds, _, _ = holdout.folds([one, *others, one.replace(id="copy.png", group="g"), others[0].replace(group="g")], [])
+    assert folds[0] == folds[1] == folds[4] == folds[5] and len(set(folds)) == 3
+
+
+def test_pictures_of_16_bits_and_of_different_sizes(tmp_path):
+    samples = []
+    for i, scale in enumerate((1, 2, 1)):
+        sample = surface(i, [(30, 30)])
+        size = (scale * sample.size[1], scale * sample.size[0])
+        grey = cv2.resize(sample.image[:, :, 0], size, interpolation=cv2.INTER_LINEAR).astype(np.uint16) * 16  # 12 bits
+        mask = cv2.resize(sample.instances.masks.dense(0).view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        cv2.imwrite(str(tmp_path / f"{i}.png"), grey)
+        found = Instances([0], masks=Masks.from_dense(mask[None] > 0))
+        samples.append(Sample(f"{i}.png", path=tmp_path / f"{i}.png", instances=found, size=grey.shape))
+    inspector, (expected,) = fit_fewshot(supported(Dataset(samples, ["disc"])))
+    assert expected.escapes == 0 and expected.iou > 0.5
+    for sample in samples:
+        assert overlap(inspector.inspect(sample.image)[0], sample) > 0.5
 
 
 def test_good_pictures_that_cannot_be_read_are_passed_over():

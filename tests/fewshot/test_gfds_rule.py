@@ -353,11 +353,13 @@ def test_from_labels_to_a_report(tmp_path, capsys):
     ("options", "message"),
     [
         ({"network": "x"}, "--network belongs to --matcher sam2"),
+        ({"clean": "good"}, "--clean: the rule of GFDS knows no good pictures"),
+        ({"false_alarms": 0.1}, "--false-alarms: the rule of GFDS knows no good pictures"),
         ({"augment": "compose"}, "--augment belongs to --matcher kizu"),
         ({"refine": "edges"}, "--refine belongs to --matcher kizu"),
         ({"refine_with": "x"}, "--refine belongs to --matcher kizu"),
         ({"mode": "detector"}, "--matcher belongs to --mode fewshot"),
-        ({"turns": False}, "--turns belongs to --mode detector"),
+        ({"turns": False}, "--no-turns matters to --mode detector, --matcher sam2"),
     ],
     ids=str,
 )

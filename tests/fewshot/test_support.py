@@ -122,6 +122,12 @@ def test_boxes_alone_do_not_do():
     boxes = Instances([0], np.array([[1, 1, 5, 5]]))
     with pytest.raises(KizuError, match=r"boxed: its labels are boxes without masks.*draw polygons or masks"):
         chosen([*MANY, Sample("boxed", IMAGE, boxes, size=SIZE)])
+    both = picture("both", [0, 2])
+    drawn = Masks.from_dense([both.instances.masks.dense(0), np.zeros(SIZE, bool)], SIZE)
+    found = both.instances.replace(masks=drawn, attributes={"has_mask": np.array([True, False])})
+    both = both.replace(instances=found)
+    with pytest.raises(KizuError, match=r"both: 1 of its 2 labels are boxes without masks, one of chip.*--partial"):
+        chosen([both], skips=Skips(strict=True))
 
 
 def wrong():

@@ -158,8 +158,8 @@ def test_empty_masks(stub):
     none = Instances([0], masks=Masks.from_dense(np.zeros((1, 96, 80), bool)))
     blank = [disc(i).replace(instances=none) for i in range(2)]
     with pytest.raises(KizuError, match="class 'disc': none of its labelled pictures has a pixel"):
-        fit_track(supported(Dataset(blank, ["disc"])), "net")
-    inspector, _ = fit_track(supported(Dataset([*blank, disc(3)], ["disc"])), "net")
+        fit_track(Support(("disc",), blank, []), "net")
+    inspector, _ = fit_track(Support(("disc",), [*blank, disc(3)], []), "net")
     assert len(inspector.examples) == 1
 
 
@@ -244,7 +244,7 @@ def test_from_labels_to_a_report(line, network, tmp_path, one_torch_thread):
         ({"matcher": "sam3"}, "no matcher is called 'sam3'; there are: kizu"),
         ({"matcher": "sam2", "network": ".", "mode": "detector"}, "--matcher belongs to --mode fewshot"),
         ({"network": ".", "mode": "detector"}, "--network belongs to --mode fewshot"),
-        ({"turns": False}, "--turns belongs to --mode detector"),
+        ({"turns": False}, "--no-turns matters to --mode detector, --matcher sam2"),
         ({"matcher": "sam2", "epochs": 3}, "--epochs belongs to --mode detector"),
     ],
     ids=str,

@@ -60,7 +60,8 @@ def test_what_was_never_labelled_is_found_as_unknown(discs):
         disc, scratch = (sample.instances[sample.instances.labels == k].masks.union() for k in (0, 1))
         assert (found[found.labels == 0].masks.union() & disc).sum() > 0.6 * disc.sum()
         assert (found[found.labels == 1].masks.union() & scratch).sum() > 0.6 * scratch.sum()
-        assert not (found.masks.union() & (sample.instances.masks.union() == 0))[:6].any()
+        near = cv2.dilate(sample.instances.masks.union().view(np.uint8), np.ones((11, 11), np.uint8)) > 0
+        assert not (found.masks.union() & ~near).any()
         for k in (0, 1):
             assert np.array_equal(maps[k] >= 0.5, found[found.labels == k].masks.union())
 
@@ -251,7 +252,7 @@ def test_a_class_that_fires_is_never_unknown(seed, min_score, fires):
         assert np.array_equal(maps[1] >= 0.5, firing.masks.union() if len(firing) else np.zeros((60, 80), bool))
     if fires and len(firing):
         apart = cv2.distanceTransform((~mask[0]).astype(np.uint8), cv2.DIST_C, 3)
-        assert apart[firing.masks.union()].min() > 8
+        assert apart[firing.masks.union()].min() > 16
     if not fires and min_score == 0.05:
         alone, _ = unknown.beside(found[:0], layer, cells.transpose(2, 0, 1), min_score)
         assert out[out.scores >= 0.5].masks == alone[alone.scores >= 0.5].masks, "a candidate gives way"

@@ -48,6 +48,22 @@ def make_folder(path: Path | str) -> Path:
     return path
 
 
+def check_writable(path: Path | str) -> None:
+    """Refuse a file that cannot be written, before the work whose result it is to hold; nothing is made.
+
+    Raises:
+        KizuError: it is a folder, or its folder, or the nearest one that is there, refuses or is none.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise KizuError(f"cannot write {path}: it is a folder; name a file in it")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise KizuError(f"cannot write {path}: {folder} is a file, not a folder; name another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise KizuError(f"cannot write {path}: no permission to write in {folder}; name another place")
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is synced and renamed over it, on failure removed.

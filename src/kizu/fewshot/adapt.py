@@ -70,7 +70,7 @@ def adapt(
         KizuError: torch is missing, no time, or a labelled picture cannot be read.
     """
     if steps is None and not (minutes and minutes > 0):
-        raise KizuError(f"--adapt {minutes}: adapting takes minutes; 2 to 10 are usual")
+        raise KizuError(f"--adapt {minutes}: adapting takes minutes; 3 to 10 are usual")
     for name in ("torch", "accelerate", "onnx"):
         optional(name, "train")
     from kizu.fewshot.nets.adapt_task import fine_tune

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
 from kizu import __version__
 from kizu.core.card import Card
 from kizu.core.sample import Sample
-from kizu.fewshot.support import Support
-from kizu.inspection.calibrate import Expected, needed_clean
+from kizu.fewshot.support import MOST_CLEAN, Support
+from kizu.inspection.calibrate import Expected, least_promised, needed_clean
 from kizu.inspection.record import data_record
 from kizu.inspection.regions import Rule
 
@@ -36,16 +37,19 @@ def card_of(
     expected: list[Expected],
     false_alarms: float,
     more: list[str],
+    folds: int,
 ) -> Card:
     """The card.
 
     Args:
+        folds: of the labelled pictures; one was left out at a time.
         clean: the good pictures that could be read.
         more: notes on how far the figures can be trusted.
     """
+    parts = f"parts, of {folds}," if folds < len(support.labelled) else "labelled pictures"
     method = (
-        "Left one labelled picture out at a time: outlines and alarms by the best pooled IoU, drawn to what is likely "
-        "of any class where few pictures show this one"
+        f"Left out {parts} one at a time, and judged it by what was fitted to the others: outlines and alarms by the "
+        "best pooled IoU, drawn to what is likely of any class where few pictures show this one"
     )
     notes = []
     if clean:
@@ -53,9 +57,16 @@ def card_of(
             f"; alarms then held to {false_alarms:.1%} of good pictures by {len(clean)} held-out good ones (conformal)."
         )
         if not all(item.promised for item in expected):
+            needed = needed_clean(false_alarms, len(rules))
+            least = math.ceil(1000 * least_promised(MOST_CLEAN, len(rules))) / 1000
+            would = (
+                f"{needed} would do"
+                if needed <= MOST_CLEAN
+                else (f"{needed} would do, of which {MOST_CLEAN} are used at most: ask for {least:.1%} or more")
+            )
             notes.append(
-                f"{len(clean)} good pictures are too few to promise {false_alarms:.1%} false alarms "
-                f"({needed_clean(false_alarms, len(rules))} would do); the strictest threshold they allow is in force."
+                f"{len(clean)} good pictures are too few to promise {false_alarms:.1%} false alarms ({would}); the "
+                "strictest threshold they allow is in force."
             )
     else:
         method += "; no good pictures were given."

@@ -1,4 +1,4 @@
-"""Labels of a support that contradict each other: one picture, labelled in two ways."""
+"""Pictures of a support that are there twice, and whether their labels contradict each other."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from kizu.core.sample import Sample
 _AGREE = 0.3  # intersection over union from which two outlines mean the same
 
 
-def contradictions(names: Sequence[str], samples: Sequence[Sample], digests: Sequence[str]) -> list[str]:
-    """A sentence for each picture that is there again, pixel by pixel, with other labels.
+def repeated(names: Sequence[str], samples: Sequence[Sample], digests: Sequence[str]) -> list[str]:
+    """A sentence for each labelled picture that is there again, pixel by pixel, with the same labels or with others.
 
     Args:
         names: the classes; labels beyond them are of other classes.
@@ -27,6 +27,11 @@ def contradictions(names: Sequence[str], samples: Sequence[Sample], digests: Seq
             told.append(
                 f"{other.id} and {sample.id} are the same picture, but differ in where {named} is: both are learned, "
                 "and contradict each other. Correct one of them."
+            )
+        elif other is not sample and len(sample.instances):
+            told.append(
+                f"{other.id} and {sample.id} are the same picture, with the same labels: together they tell no "
+                "more than one."
             )
     return told
 

@@ -87,6 +87,7 @@ class Corrections:
             self._remembered[sample.id] = sample.replace(meta={CLASSES: []} | sample.meta)
         self._looked: dict[str, _Picture] = {}
         self._done: list[_Correction] = []
+        self._solved: tuple[list[_Correction], np.ndarray] | None = None  # the change of weight by these corrections
 
     @property
     def ids(self) -> list[str]:
@@ -154,7 +155,9 @@ class Corrections:
         size = self._sample(id).size
         if not now:
             return np.stack([to_pixels(layer, size) for layer in picture.odds])
-        change = picture.blocks.change(self._weight())
+        if self._solved is None or self._solved[0] != now:  # one for all pictures
+            self._solved = list(now), self._weight()
+        change = picture.blocks.change(self._solved[1])
         layers = [
             base + _reacting(mix).apply(change[:, k])
             for k, (base, mix) in enumerate(zip(picture.odds, self._inspector.mixes, strict=True))

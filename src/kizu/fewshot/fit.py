@@ -16,7 +16,7 @@ from kizu.core.sample import Sample
 from kizu.fewshot.adapt import Decoders
 from kizu.fewshot.cards import card_of, judged_on_copies
 from kizu.fewshot.cells import to_cells
-from kizu.fewshot.contradict import contradictions
+from kizu.fewshot.contradict import repeated
 from kizu.fewshot.features import channels
 from kizu.fewshot.folds import Fold, judged
 from kizu.fewshot.gathered import TREES, WORKERS, Gathered
@@ -105,7 +105,7 @@ def fit_fewshot(
         last, item = plays.choose(rules[classes:], expected[classes:])
         rules, expected = rules[:classes], [*expected[:classes], item]
     copied = set().union(*(fold.copied for fold in folds))
-    notes = _notes(support.names, flattered, copied) + _in_part(support.labelled) + _contradicting(gathered)
+    notes = _notes(support.names, flattered, copied) + _in_part(support.labelled) + _repeated(gathered)
     card = _card(gathered, [*rules, last.rule] if last else rules, expected, false_alarms, notes)
     if last:
         _tell_unknown(card, gathered, plays, last)
@@ -209,6 +209,7 @@ def _card(
         expected,
         false_alarms,
         notes,
+        gathered.parting.count,
     )
 
 
@@ -221,10 +222,10 @@ def _tell_unknown(card: Card, gathered: Gathered, plays: Plays, unknown: Unknown
         card.notes.append(f"Of {UNKNOWN} the ground of the labelled pictures set the alarm, in place of good ones.")
 
 
-def _contradicting(gathered: Gathered) -> list[str]:
-    """The note on equal pictures that are labelled in two ways."""
+def _repeated(gathered: Gathered) -> list[str]:
+    """The notes on pictures that are there twice."""
     told = [sample for sample in gathered.support.labelled if not is_partial(sample)] + gathered.clean
-    return contradictions(gathered.support.names, told, [gathered.digests[id(sample)] for sample in told])
+    return repeated(gathered.support.names, told, [gathered.digests[id(sample)] for sample in told])
 
 
 def _notes(names: tuple[str, ...], lost: set[int], copied: set[int]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -17,7 +16,7 @@ from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
 from kizu.fewshot.cells import balanced, gather
 from kizu.fewshot.decoder import Decoder
-from kizu.fewshot.holdout import Parting, parted, truth_of
+from kizu.fewshot.holdout import Parting, parted, pixels_of, truth_of
 from kizu.fewshot.members import Members
 from kizu.fewshot.network import Network
 from kizu.fewshot.support import Support
@@ -119,7 +118,7 @@ class Gathered:
         def of(item: tuple[int, Sample, Instances]) -> Cells:
             place, sample, found = item
             random, image = generator(self._seed, Stream.SCORER, 16 + place), sample.image
-            self.digests[id(sample)] = hashlib.sha256(image.tobytes()).hexdigest()
+            self.digests[id(sample)] = pixels_of(image)
             return Cells(*gather(image, found, labels, random, self.network, self._kept(id(sample), image)))
 
         for future in ahead(of, zip(count(first), samples, instances), WORKERS):

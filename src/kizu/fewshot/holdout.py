@@ -7,6 +7,7 @@ too small to be parted.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import cv2
@@ -52,14 +53,31 @@ class Parting:
 def folds(labelled: list[Sample], clean: list[Sample], most: int = _MOST_FOLDS) -> tuple[list[int], list[int], int]:
     """The fold of each labelled and of each good picture, and the number of folds, ``most`` or fewer.
 
-    Near-duplicates (one ``group``), labelled or good, share a fold, so that none is judged by a scorer that has seen
-    its twin. There are two folds at least, so that good pictures are left out even beside a single labelled one.
+    Near-duplicates (one ``group``), labelled or good, and labelled pictures of the same pixels share a fold, so that
+    none is judged by a scorer that has seen its twin. There are two folds at least, so that good pictures are left out
+    even beside a single labelled one.
     """
     groups: dict[str, int] = {}
-    keys = [groups.setdefault(s.group or f"\0{i}", len(groups)) for i, s in enumerate([*labelled, *clean])]
+    keys = [groups.setdefault(name, len(groups)) for name in _twins(labelled, clean)]
     count = min(max(len(set(keys[: len(labelled)])), 2), most)
     fold = [key % count for key in keys]
     return fold[: len(labelled)], fold[len(labelled) :], count
+
+
+def _twins(labelled: list[Sample], clean: list[Sample]) -> list[str]:
+    """A name for each picture, the same for those that belong together."""
+    names = [sample.group or f"\0{i}" for i, sample in enumerate([*labelled, *clean])]
+    first: dict[str, int] = {}
+    for i, sample in enumerate(labelled):
+        one, other = names[first.setdefault(pixels_of(sample.image), i)], names[i]
+        if one != other:
+            names = [one if name == other else name for name in names]
+    return names
+
+
+def pixels_of(image: np.ndarray) -> str:
+    """SHA-256 of the pixels of a picture."""
+    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
 def lost_classes(labelled: list[Sample], held: list[int], classes: int) -> set[int]:

@@ -121,7 +121,7 @@ def fit_from(
     _check(wanted, dataset, shots, split, clean)
     old = open_remembering(wanted.update) if wanted.update else None
     options = KEPT | (old.memory.options if old else {}) | wanted.kept
-    refiner = refiner_from(wanted.refine or NONE, wanted.refine_with)
+    refiner = refiner_from(wanted.refine, wanted.refine_with)
     if old and wanted.refine is None:
         refiner = old.refiner
     asked = asked_of(options, wanted.adapt, wanted.network, refiner)
@@ -206,8 +206,10 @@ def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str |
         raise KizuError(f"--{idle[0]} says which pictures of a data set are taken; name that too, or leave it out")
     if wanted.remove is not None and wanted.update is None:
         raise KizuError("--remove takes examples from the model that --update names; give that too, or leave it out")
-    if wanted.adapt == 0 and wanted.update is None:
-        raise KizuError("--adapt 0: adapting takes minutes; 2 to 10 are usual")
+    if wanted.adapt is not None and (wanted.adapt < 0 or (wanted.adapt == 0 and wanted.update is None)):
+        raise KizuError(f"--adapt {wanted.adapt:g}: adapting takes minutes; 3 to 10 are usual")
+    if wanted.minutes is not None and wanted.distil is not None and wanted.minutes <= 0:
+        raise KizuError(f"--minutes {wanted.minutes:g}: a student takes minutes; 5 to 30 are usual")
     if wanted.ground is not None and not wanted.partial:
         raise KizuError("--ground belongs to --partial; give that too, or leave it out")
     if wanted.matcher != "kizu":
@@ -218,6 +220,10 @@ def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str |
         others = [name for name, value in of_kizu.items() if value not in (None, NONE)]
         if others:
             raise KizuError(f"--{others[0]} belongs to --matcher kizu; leave it out")
+    idle = {"clean": clean, "false-alarms": wanted.kept.get("false_alarms")} if wanted.matcher == "gfds" else {}
+    for name, value in idle.items():
+        if value is not None:
+            raise KizuError(f"--{name}: the rule of GFDS knows no good pictures and chooses no threshold; leave it out")
     if wanted.backbone is not None and wanted.distil is not None:
         raise KizuError("--distil names the network that a student learns from; leave --backbone out")
     if wanted.minutes is not None and wanted.distil is None:

@@ -56,7 +56,7 @@ def choose_partial(
     asked = [dataset.names[dataset.label(name)] for name in named if not some or name in dataset.names]
     asked += [ground] if ground in dataset.names else []
     filled = Dataset(_Filled(dataset), dataset.names, dataset.info)
-    chosen = choose_support(filled, asked, shots, clean, seed, skips, false_alarms, True, more)
+    chosen = choose_support(filled, asked, shots, clean, seed, skips, false_alarms, True, more, boxes=True)
     lost = [name for name in named if name not in chosen.names] if classes and not some else []
     if lost:
         raise KizuError(f"class {lost[0]!r} has no labelled picture here; label one, or leave the class out")

@@ -15,6 +15,7 @@ from kizu.fewshot.regions.source import Source, source_class, source_from
 from kizu.inspection.regions import Rule, agreeing, stacked
 
 NONE = "none"
+USUAL = "edges"
 _PREFIX = "refine."
 _FIRES = 0.5  # score
 
@@ -101,13 +102,19 @@ def _parts(owner: np.ndarray, masks: Masks) -> np.ndarray:
     return out
 
 
-def refiner_from(name: str, given: Path | None) -> Refiner | None:
+def refiner_from(name: str | None = None, given: Path | None = None) -> Refiner | None:
     """What ``--refine`` and ``--refine-with`` ask for; None where nothing is to be refined.
+
+    Args:
+        name: of the source, ``none``, or None for the usual one.
+        given: the file or folder that it takes.
 
     Raises:
         KizuError: see :func:`kizu.fewshot.regions.source.source_from`.
     """
-    if name != NONE:
+    if name is None and given is None:
+        name = USUAL
+    if name not in (None, NONE):
         return Refiner(source_from(name, given))
     if given is not None:
         raise KizuError(f"--refine-with {given} says with what to refine, but not how; add --refine segmenter or sam")

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from kizu.core.dataset import Dataset
-from kizu.core.errors import KizuError
+from kizu.core.errors import DataError, KizuError
 from kizu.core.run import Skips
 from kizu.core.sample import Sample
 from kizu.core.seeds import Stream, generator
+from kizu.formats.common.things import with_masks
 from kizu.inspection.calibrate import needed_clean
 from kizu.inspection.record import check_labelled
 
@@ -71,6 +72,7 @@ def choose_support(
     false_alarms: float = 0.05,
     some: bool = False,
     more: int = 0,
+    boxes: bool = False,
 ) -> Support:
     """Draw the labelled and the good pictures of a fit; the same seed draws the same ones.
 
@@ -83,6 +85,7 @@ def choose_support(
         false_alarms: the share to be promised; the smaller, the more good pictures are taken.
         some: not all of ``classes`` need be here, nor any labelled picture.
         more: how many more share that share.
+        boxes: boxes without masks will do.
 
     Raises:
         KizuError: an unknown class, a class without any labelled picture, or labels without masks.
@@ -130,6 +133,8 @@ def choose_support(
             broken.add(i)
             with skips.item(dataset[i].id):
                 check_labelled(dataset[i])  # a picture that cannot be used is passed over for the next
+                if not boxes:
+                    _check_outlined(dataset[i], dataset.names, wanted)
                 broken.remove(i)
                 chosen.append(i)
                 room -= 1
@@ -138,7 +143,10 @@ def choose_support(
     if lost:
         raise KizuError(f"class {lost[0]!r}: none of its labelled pictures can be used, {skips.items[-1]['reason']}")
     if not chosen and not some:
-        raise KizuError("no labelled picture was found; label the defects of one to five pictures first")
+        passed = f"; {skips.items[-1]['reason']}" if skips.items else ""
+        raise KizuError(
+            f"no labelled picture was found that can be used; label the defects of one to five pictures first{passed}"
+        )
     source, good = (dataset, empty) if clean is None else (clean, _holding_nothing(clean, skips))
     most = min(max(CLEAN, needed_clean(false_alarms, max(len(names), 1) + more)), MOST_CLEAN)
     drawn = generator(seed, Stream.SHOTS, 1).permutation(len(good))[:most]
@@ -166,6 +174,23 @@ def relabelled(sample: Sample, names: tuple[str, ...]) -> Sample:
 def is_partial(sample: Sample) -> bool:
     """Whether something on a labelled picture is neither a defect nor ground: nothing is said there."""
     return None in sample.meta.get(CLASSES, ())
+
+
+def _check_outlined(sample: Sample, names: tuple[str, ...], wanted: list[str]) -> None:
+    """Raise DataError where something that is labelled has no outline: it would be learned as ground; or where one of a
+    class that is wanted has no pixel: the picture would count as one that shows it."""
+    found = sample.instances
+    drawn, areas = with_masks(found), found.masks.area
+    told = [names[label] for label in found.labels]
+    if not drawn.all():
+        name = told[int(np.argmin(drawn))]
+        raise DataError(
+            f"{sample.id}: {int((~drawn).sum())} of its {len(drawn)} labels are boxes without masks, one of {name}, "
+            "and would be learned as good; draw polygons or masks, or say --partial, which learns from boxes"
+        )
+    for name, area in zip(told, areas, strict=True):
+        if name in wanted and not area:
+            raise DataError(f"{sample.id}: its mask of {name} has no pixel; draw it again, or delete the label")
 
 
 def _holding_nothing(dataset: Dataset, skips: Skips) -> list[int]:

@@ -144,6 +144,7 @@ def fit_track(
         expected,
         false_alarms,
         judged_on_copies([support.names[k] for k in sorted(copied)], "were remembered"),
+        count,
     )
     ready = tracker, together([*memories, *(empty[i] for i in good[-1])], classes)
     return TrackInspector(card, str(folder), digest, turns, kept, rules, ready), expected

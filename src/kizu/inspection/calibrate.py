@@ -102,6 +102,11 @@ def needed_clean(false_alarms: float, classes: int) -> int:
     return math.ceil(1 / class_share(false_alarms, classes) - 1e-9) - 1  # 1 / (1 - 0.9) is a little more than 10
 
 
+def least_promised(clean: int, classes: int) -> float:
+    """The smallest share of false alarms of all classes that so many good pictures can promise."""
+    return 1 - (1 - 1 / (clean + 1)) ** classes
+
+
 def class_share(false_alarms: float, classes: int) -> float:
     """The share of false alarms that each class may cause so that all together cause ``false_alarms``.
 

@@ -91,7 +91,7 @@ def fit(
             comparison: it chooses no threshold and uses neither good pictures nor false_alarms.
         network: sam2: the folder of a SAM2 video model of transformers; nothing is downloaded.
         refine: fewshot: how outlines are refined: by the edges of the picture, by a network that kizu pretrain masks
-            made (segmenter), by SAM, or not; by default none.
+            made (segmenter), by SAM, or not (none); by default edges.
         refine_with: fewshot: for segmenter a weight file, for sam a folder that save_pretrained of transformers wrote.
         model: detector: its name, by default kizu-dense; kizu models lists them.
         backbone: the network that looks at the pictures, by default kizu-s: a name (kizu models) or timm:NAME; fewshot
@@ -117,17 +117,22 @@ def fit(
     import time
 
     from kizu.core.errors import KizuError
+    from kizu.core.files import check_writable
     from kizu.core.run import Skips
 
     began, skips = time.perf_counter(), Skips(strict)
     of_detector = {"model": model, "weights": weights, "val": val}
     of_detector |= {"epochs": epochs, "size": size, "resume": resume or None}
-    of_detector |= {"turns": None if turns is not False or matcher == "sam2" or adapt or distil else False}
     of_fewshot = {"shots": shots, "matcher": matcher if matcher != "kizu" else None, "network": network}
     of_fewshot |= {"adapt": adapt, "distil": distil, "refine": refine, "refine-with": refine_with}
     of_fewshot |= {"update": update, "remove": remove, "partial": partial or None, "ground": ground, "memory": memory}
     of_fewshot |= {"unknown": unknown}
     given = _given(of_detector)
+    if mode == "fewshot" and turns is False and not (matcher == "sam2" or adapt or distil):
+        raise KizuError(
+            "--no-turns matters to --mode detector, --matcher sam2, --adapt and --distil, for nothing else turns "
+            "pictures; leave it out"
+        )
     if mode == "fewshot" and given:
         raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
     others = [name for name, value in of_fewshot.items() if value is not None]
@@ -136,10 +141,12 @@ def fit(
             f"--{others[0]} belongs to --mode fewshot; leave it out: a detector takes all labelled pictures of the "
             "split train, and outlines as it has learned"
         )
+    check_writable(out)
     kept = {"classes": classes, "false_alarms": false_alarms, "seed": seed, "empty_is_clean": empty_is_clean}
     if mode == "detector":
         both = {"backbone": backbone, "minutes": minutes}
         given |= {name: value for name, value in both.items() if value is not None}
+        given |= {} if turns is None else {"turns": turns}
         from kizu.detector.options import COMPOSED, Wanted, fit_from
 
         if dataset is None:
