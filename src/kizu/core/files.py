@@ -59,9 +59,9 @@ def check_writable(path: Path | str) -> None:
         raise KizuError(f"cannot write {path}: it is a folder; name a file in it")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir():
-        raise KizuError(f"cannot write {path}: {folder} is a file, not a folder; name another place")
+        raise KizuError(f"cannot write {path}: {folder} is a file, not a folder; choose another name")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise KizuError(f"cannot write {path}: no permission to write in {folder}; name another place")
+        raise KizuError(f"cannot write {path}: no permission to write in {folder}; choose another place")
 
 
 @contextlib.contextmanager
