@@ -7,8 +7,8 @@ from fewshot_scenes import supported
 from kizu.core.errors import KizuError
 from kizu.fewshot.fit import fit_fewshot, steps
 from kizu.fewshot.members import Members
-from kizu.fewshot.options import OTHERS, compose_support
-from kizu.fewshot.support import Support
+from kizu.fewshot.options import compose_support
+from kizu.fewshot.support import OTHERS, Support
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from kizu.core.jit import jit
+from kizu.fewshot.cells import mostly
 from kizu.fewshot.features import STRIDE
 from kizu.fewshot.linear import limited
 from kizu.fewshot.matching import PARTS, SCALE, three_largest, unit
@@ -66,7 +67,7 @@ class Blocks:
         rows, columns = (length * self.side for length in self.shape)
         padded = np.pad(mask, ((0, rows - mask.shape[0]), (0, columns - mask.shape[1])))
         share = padded.reshape(self.shape[0], self.side, self.shape[1], self.side).mean((1, 3)).ravel()
-        places = np.flatnonzero(share >= min(0.5, max(float(share.max()), 1e-6)))
+        places = np.flatnonzero(mostly(share))
         if len(places) > most:
             places = places[np.linspace(0, len(places) - 1, most).astype(int)]
         return [values[places].astype(np.float32) for values in self._units]

@@ -48,6 +48,11 @@ def coverage(instances: Instances, classes: int, size: tuple[int, int]) -> np.nd
     return out
 
 
+def mostly(share: np.ndarray) -> np.ndarray:
+    """Bool, where shares in 0..1 are a half or more; of something too small for that, where they are largest."""
+    return share >= min(0.5, max(float(share.max()), 1e-6))
+
+
 def gather(
     image: np.ndarray,
     instances: Instances,
@@ -74,9 +79,7 @@ def gather(
     for label in np.argsort(
         -covered[:classes].sum((1, 2)), kind="stable"
     ):  # where classes overlap the smaller one wins
-        share = covered[label]
-        if share.max() > 0:
-            labels[share >= min(0.5, share.max())] = label + 1
+        labels[mostly(covered[label])] = label + 1
     chosen = np.zeros(labels.shape, bool)
     weight = np.zeros(labels.shape)
     for value in range(classes + 1):

@@ -15,7 +15,7 @@ from kizu.core.run import Skips, ahead
 from kizu.core.sample import Sample
 from kizu.fewshot.adapt import Decoders
 from kizu.fewshot.cards import card_of, judged_on_copies
-from kizu.fewshot.cells import to_cells
+from kizu.fewshot.cells import mostly, to_cells
 from kizu.fewshot.contradict import repeated
 from kizu.fewshot.features import channels
 from kizu.fewshot.folds import Fold, judged
@@ -248,4 +248,4 @@ def _on_cells(maps: np.ndarray, truth: np.ndarray, label: int) -> tuple[np.ndarr
     """Member maps (M, h, w) and truth bool (h, w) of one class on the grid of cells, other classes' cells set to
     never."""
     own, other = (to_cells(truth[k]) for k in (label, -1))
-    return np.where(other > 0, np.float16(NEVER), maps[:, label]), own >= min(0.5, max(float(own.max()), 1e-6))
+    return np.where(other > 0, np.float16(NEVER), maps[:, label]), mostly(own)

@@ -16,6 +16,7 @@ import numpy as np
 from kizu.core.instances import Instances
 from kizu.core.masks import Masks
 from kizu.core.sample import Sample
+from kizu.fewshot.cells import mostly
 
 _MOST_FOLDS = 5
 
@@ -145,4 +146,4 @@ def changed_copy(image: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.n
     small = cv2.resize(np.ascontiguousarray(np.rot90(image)), size, interpolation=cv2.INTER_AREA)
     layers = [np.ascontiguousarray(np.rot90(layer)).astype(np.float32) for layer in truth]
     layers = [cv2.resize(layer, size, interpolation=cv2.INTER_AREA) for layer in layers]
-    return small, np.stack([layer >= min(0.5, max(float(layer.max()), 1e-6)) for layer in layers])
+    return small, np.stack([mostly(layer) for layer in layers])

@@ -24,7 +24,7 @@ from kizu.fewshot.network import Network, shipped
 from kizu.fewshot.partial import GROUND, choose_partial
 from kizu.fewshot.refine import NONE, Refiner, refiner_from
 from kizu.fewshot.sam2_folder import input_side, weight_files
-from kizu.fewshot.support import Pictures, Support, choose_support, is_partial
+from kizu.fewshot.support import OTHERS, Pictures, Support, choose_support, is_partial
 from kizu.fewshot.track_fit import fit_track
 from kizu.fewshot.track_fit import steps as track_steps
 from kizu.fewshot.unknown import check_names
@@ -33,7 +33,6 @@ from kizu.inspection.calibrate import Expected
 from kizu.synth.compose.options import Options
 from kizu.synth.compose.within import COMPOSE, composed_of
 
-OTHERS = "(others)"  # name of all classes that are not to be found
 _SHOWN = 5  # labelled pictures by which a student is timed
 _CHECKED = 2  # labelled pictures on which an exported network is held against the one in torch
 _EACH, _MOST = 3, 30  # composed pictures for each labelled one, and in all

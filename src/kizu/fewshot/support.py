@@ -20,6 +20,7 @@ from kizu.inspection.record import check_labelled
 MOST_SHOTS = 20  # labelled pictures a class; more belongs to a trained detector
 CLEAN = 40  # good pictures that are used; more where a small share of false alarms asks for them
 MOST_CLEAN = 300
+OTHERS = "(others)"  # name of all classes that are not to be found
 CLASSES = "class names"  # key of a picture's ``meta``: the class of each instance; None = nothing is said there
 
 

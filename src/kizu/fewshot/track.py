@@ -20,6 +20,7 @@ from kizu.core.errors import AbsentError, KizuError, optional
 from kizu.core.images import encode_image, read_image
 from kizu.core.inspector import Inspector
 from kizu.core.instances import Instances
+from kizu.fewshot.cells import mostly
 from kizu.fewshot.sam2_folder import input_side, weight_files, weights_digest
 from kizu.inspection.regions import Rule, decide
 
@@ -69,7 +70,7 @@ def squeeze_mask(mask: np.ndarray, side: int) -> np.ndarray:
     share = cv2.resize(
         mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     )
-    return share >= min(0.5, max(float(share.max()), 1e-6)) if mask.any() else np.zeros((side, side), bool)
+    return mostly(share)
 
 
 def memories_of(tracker: Tracker, example: Example, turns: bool) -> dict[int, list[Memory]]:

@@ -24,6 +24,7 @@ from kizu.fewshot.adapt import Held
 from kizu.fewshot.cells import to_cells
 from kizu.fewshot.decoder import Decoder
 from kizu.fewshot.network import NAME
+from kizu.fewshot.support import OTHERS
 from kizu.fewshot.thresholds import NEVER
 from kizu.inspection.calibrate import best_level
 from kizu.inspection.tiling import plan
@@ -35,7 +36,6 @@ from kizu.pretrain.nets.short import train_here
 from kizu.synth.compose.options import Options
 from kizu.synth.compose.within import composed_of
 
-_OTHERS = "(others)"
 _LOOKS = 4  # at the held-out pictures
 _AVERAGE = 0.98  # decay a step: the runs are short
 
@@ -60,7 +60,7 @@ class _Known(Part):
         labels = [sample.instances.labels for sample in samples]
         counts = np.array([np.bincount(own[own < len(names)], minlength=len(names)) for own in labels])
         good = np.array([not len(own) for own in labels])
-        return cls(Dataset(samples, (*names, _OTHERS)), names, counts, good)
+        return cls(Dataset(samples, (*names, OTHERS)), names, counts, good)
 
 
 class AdaptTask(DetectorTask):
