@@ -112,7 +112,8 @@ def fit_fewshot(
     if adapted:
         card.architecture += f"; kizu-dense, fine-tuned for {adapted.steps} steps, as one more member"
     if refiner is not None:
-        card.notes.append(f"Outlines are refined by {refiner.source.about}; the outline IoU is that before it.")
+        card.architecture += f"; outlines refined by {refiner.source.about}"
+        card.threshold_method += " What is expected is told of outlines before they are refined."
     return FewShotInspector(card, members, mixes, rules, refiner, unknown=last), expected
 
 
