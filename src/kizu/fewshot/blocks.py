@@ -10,7 +10,7 @@ import numpy as np
 from kizu.core.jit import jit
 from kizu.fewshot.cells import mostly
 from kizu.fewshot.features import STRIDE
-from kizu.fewshot.linear import limited
+from kizu.fewshot.linear import each_against_all
 from kizu.fewshot.matching import PARTS, SCALE, three_largest, unit
 from kizu.fewshot.members import Members
 from kizu.fewshot.plain import SCALE as PLAIN_SCALE
@@ -114,15 +114,13 @@ class Blocks:
 
     def _said(self, linear: np.ndarray) -> np.ndarray:
         """As :meth:`kizu.fewshot.matching.Matching.score` and that of what is plain, float32 (N, 3, C)."""
-        share = np.exp(linear - linear.max(1, keepdims=True))
-        share /= share.sum(1, keepdims=True)
         like = []
         for top, counts, scale in zip(self._top, self._banked, _SCALES, strict=True):
             near = np.stack([top[:, k, :count].mean(1) if (count := min(n, _NEAREST)) else np.full(len(top), -1.0)
                              for k, n in enumerate(counts)], axis=1)  # fmt: skip
             like.append(scale * (near[:, 1:] - near[:, :1]))
         *whitened, plain = like
-        return np.stack([limited(share)[:, 1:], sum(whitened), plain], axis=1).astype(np.float32)
+        return np.stack([each_against_all(linear), sum(whitened), plain], axis=1).astype(np.float32)
 
 
 def _units(image: np.ndarray, members: Members, step: int, shape: tuple[int, ...]) -> list[np.ndarray]:

@@ -24,6 +24,17 @@ def limited(share: np.ndarray) -> np.ndarray:
     return np.clip(log_odds(np.clip(share, 1e-6, 1 - 1e-6)), -LIMIT, LIMIT)
 
 
+def each_against_all(scores: np.ndarray) -> np.ndarray:
+    """Log odds (N, K - 1), between -:data:`LIMIT` and :data:`LIMIT`, of each class but the first against all others.
+
+    Args:
+        scores: (N, K), the sums of a multinomial logistic regression.
+    """
+    share = np.exp(scores - scores.max(1, keepdims=True))
+    share /= share.sum(1, keepdims=True)
+    return limited(share)[:, 1:]
+
+
 @contextmanager
 def side_by_side() -> Iterator[None]:
     """For fits in several threads: none of them has threads of its own, and none speaks of ending early, for a hundred

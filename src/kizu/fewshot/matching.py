@@ -18,7 +18,7 @@ from scipy.linalg import cholesky, eigh, solve_triangular
 from kizu.core.errors import KizuError
 from kizu.core.jit import jit
 from kizu.core.seeds import Stream, generator
-from kizu.fewshot.linear import limited, logistic
+from kizu.fewshot.linear import each_against_all, logistic
 
 PARTS = ("filters", "network")
 _GROUND, _CLASS = 1000, 300  # cells of a bank
@@ -28,7 +28,7 @@ _CLIP = 8.0  # standard deviations
 SCALE = 8.0  # of a difference of cosines, so that a match weighs about as log odds do
 _C = 0.003  # inverse strength of the penalty of the logistic regression,
 _FITTED = 12_000  # and cells that it is fitted to
-_ROWS = 1024  # at a time
+ROWS = 1024  # cells at a time
 _THINNED = 8
 
 
@@ -84,6 +84,13 @@ def nearness(cells: np.ndarray, bank: np.ndarray, ends: np.ndarray) -> np.ndarra
     out = np.empty((len(cells), len(ends)), np.float32)
     _nearest(cells @ bank.T, ends, out)
     return out
+
+
+def thinned_out(bank: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every eighth cell of each class of a bank, and where each class ends among these; arguments as those of
+    :func:`nearness`."""
+    places = [np.arange(a, b, _THINNED) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    return bank[np.concatenate(places)], np.cumsum([len(own) for own in places]).astype(np.int32)
 
 
 @dataclass
@@ -204,8 +211,8 @@ class Matching:
         """
         count = len(cells[0])
         out = np.empty((count, 2, self.classes), np.float32)
-        for i in range(0, count, _ROWS):
-            out[i : i + _ROWS] = self._score(*(part[i : i + _ROWS] for part in cells), thinned=thinned)
+        for i in range(0, count, ROWS):
+            out[i : i + ROWS] = self._score(*(part[i : i + ROWS] for part in cells), thinned=thinned)
         return out
 
     def _score(self, *cells: np.ndarray, thinned: bool) -> np.ndarray:
@@ -217,19 +224,12 @@ class Matching:
             near = nearness(units[-1], bank, ends)
             like += SCALE * (near[:, 1:] - near[:, :1])
         odds = np.concatenate(units, axis=1) @ self.arrays["match.weight"] + self.arrays["match.bias"]
-        share = np.exp(odds - odds.max(1, keepdims=True))
-        share /= share.sum(1, keepdims=True)
-        return np.stack([limited(share)[:, 1:], like], axis=1)
+        return np.stack([each_against_all(odds), like], axis=1)
 
     @cached_property
     def _thin(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Of each part every eighth cell of its bank, and where each class ends among these."""
-        out = {}
-        for part in PARTS:
-            bank, ends = (self.arrays[f"match.{part}.{name}"] for name in ("bank", "ends"))
-            places = [np.arange(a, b, _THINNED) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
-            out[part] = bank[np.concatenate(places)], np.cumsum([len(own) for own in places]).astype(np.int32)
-        return out
+        return {part: thinned_out(*(self.arrays[f"match.{part}.{n}"] for n in ("bank", "ends"))) for part in PARTS}
 
 
 _NAMES = ("mean", "scale", "axes", "bank", "ends")

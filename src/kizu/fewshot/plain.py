@@ -16,13 +16,11 @@ import numpy as np
 
 from kizu.core.errors import KizuError
 from kizu.core.seeds import Stream, generator
-from kizu.fewshot.matching import nearness, strongest, unit
+from kizu.fewshot.matching import ROWS, nearness, strongest, thinned_out, unit
 
 _GROUND, _CLASS = 4000, 300  # cells of a bank
 _AXES = 64  # at most: those that hold most of the cells
 SCALE = 40.0  # of a difference of cosines, so that a match weighs about as log odds do
-_ROWS = 1024  # at a time
-_THINNED = 8
 
 
 @dataclass
@@ -93,14 +91,12 @@ class Plain:
         """
         bank, ends = self._thin if thinned else (self.arrays["plain.bank"], self.arrays["plain.ends"])
         out = np.empty((len(cells), self.classes), np.float32)
-        for i in range(0, len(cells), _ROWS):
-            near = nearness(unit(cells[i : i + _ROWS]), bank, ends)
-            out[i : i + _ROWS] = SCALE * (near[:, 1:] - near[:, :1])
+        for i in range(0, len(cells), ROWS):
+            near = nearness(unit(cells[i : i + ROWS]), bank, ends)
+            out[i : i + ROWS] = SCALE * (near[:, 1:] - near[:, :1])
         return out
 
     @cached_property
     def _thin(self) -> tuple[np.ndarray, np.ndarray]:
         """Every eighth cell of the bank, and where each class ends among these."""
-        parts = np.split(self.arrays["plain.bank"], self.arrays["plain.ends"][:-1])
-        some = [part[::_THINNED] for part in parts]
-        return np.concatenate(some), np.cumsum([len(part) for part in some]).astype(np.int32)
+        return thinned_out(self.arrays["plain.bank"], self.arrays["plain.ends"])
