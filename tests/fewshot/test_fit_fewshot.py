@@ -243,9 +243,11 @@ def test_a_defect_of_one_pixel():
         found = Instances([0], masks=Masks.from_dense(mask))
         samples.append(sample.replace(image=image, instances=found))
     inspector, (expected,) = fit_fewshot(supported(Dataset(samples, ["dot"])))
-    assert expected.escapes == 0
-    hits = [(inspector.inspect(s.image)[0].masks.union() & s.instances.masks.union()).any() for s in samples]
-    assert sum(hits) >= 2
+    assert expected.iou > 0
+    for sample in samples:  # nothing on the picture is likelier
+        scores = inspector.inspect(sample.image)[1][0]
+        peak = np.unravel_index(scores.argmax(), scores.shape)
+        assert np.abs(np.argwhere(sample.instances.masks.union())[0] - peak).max() <= 2
 
 
 def test_a_picture_that_is_all_defect():

@@ -15,7 +15,6 @@ from kizu.inspection.regions import Rule
 NEVER = -30.0  # log odds that no threshold reaches
 _PRIOR = 5
 _FLATTERED = -0.8  # log odds
-_REACH = 1.5  # log odds
 
 Judged = tuple[np.ndarray, np.ndarray, set[int]]  # odds (C, H, W), truth bool (C + 1, H, W), the classes judged here
 
@@ -47,8 +46,7 @@ def choose_rules(
     The best thresholds of a few pictures are noisy ones. That of pixels is drawn to even odds, and that of regions to
     it, which count as much as :data:`_PRIOR` pictures. Where a class is judged on the picture that it was learned from,
     its defect stands out as it will on no other one: new ones are less like it, and pixels are drawn to
-    :data:`_FLATTERED`. Where nothing would be found on a left-out picture that shows the class, the pixel threshold is
-    lowered until something is, by :data:`_REACH` at most.
+    :data:`_FLATTERED`.
 
     Args:
         labelled: the labelled pictures, for the sizes of their defects.
@@ -80,25 +78,9 @@ def outlines_of(
     :func:`trust_of`."""
     out = []
     for k, own in enumerate(pairs):
-        best, usual = choose_outline(areas_of(labelled, {k}), own), _FLATTERED if k in flattered else 0.0
-        drawn = replace(best, pixel=trust[k] * best.pixel + (1 - trust[k]) * usual)
-        out.append(replace(drawn, pixel=max(_reaching(drawn, own), lowest)))
+        best, drawn = choose_outline(areas_of(labelled, {k}), own), _FLATTERED if k in flattered else 0.0
+        out.append(replace(best, pixel=max(trust[k] * best.pixel + (1 - trust[k]) * drawn, lowest)))
     return out
-
-
-def _reaching(outline: Outline, own: list[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Its pixel threshold, lowered as far as it takes to find something on each left-out picture that shows the class,
-    where :data:`_REACH` is enough for that."""
-    steps = np.linspace(outline.pixel, outline.pixel - _REACH, 13).tolist()
-    showing = [pair for pair in own if pair[1].any()]
-    levels = (
-        next((level for level in steps if _finds(replace(outline, pixel=level), *pair)), None) for pair in showing
-    )
-    return min((level for level in levels if level is not None), default=outline.pixel)
-
-
-def _finds(outline: Outline, odds: np.ndarray, truth: np.ndarray) -> bool:
-    return any(truth[window][mask].any() for _, window, mask in outline.regions(odds))
 
 
 def rules_of(
