@@ -219,8 +219,8 @@ def _check(wanted: Wanted, dataset: Path | None, shots: int | None, split: str |
         others = [name for name, value in of_kizu.items() if value not in (None, NONE)]
         if others:
             raise KizuError(f"--{others[0]} belongs to --matcher kizu; leave it out")
-    idle = {"clean": clean, "false-alarms": wanted.kept.get("false_alarms")} if wanted.matcher == "gfds" else {}
-    for name, value in idle.items():
+    unheard = {"clean": clean, "false-alarms": wanted.kept.get("false_alarms")} if wanted.matcher == "gfds" else {}
+    for name, value in unheard.items():
         if value is not None:
             raise KizuError(f"--{name}: the rule of GFDS knows no good pictures and chooses no threshold; leave it out")
     if wanted.backbone is not None and wanted.distil is not None:
