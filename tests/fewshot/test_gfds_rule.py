@@ -16,6 +16,7 @@ from kizu.fewshot import GfdsInspector, gfds
 from kizu.fewshot.gfds import GRID, SIDE, cells_of, match, nearest, remember, smoothed, unit, vectors_of, widen
 from kizu.fewshot.gfds_fit import UNCALIBRATED, fit_gfds, steps
 from kizu.fewshot.network import NAME, Network, shipped
+from kizu.fewshot.support import Support
 from kizu.models import store
 
 
@@ -331,7 +332,7 @@ WRONG = {
 @pytest.mark.parametrize(("mask", "message"), WRONG.values(), ids=list(WRONG))
 def test_masks_that_give_nothing_to_match(mask, message):
     with pytest.raises(KizuError, match=message):
-        fit_gfds(supported(Dataset([marked(surface(i), mask) for i in range(2)], ["disc"])))
+        fit_gfds(Support(("disc",), [marked(surface(i), mask) for i in range(2)], []))
 
 
 def test_from_labels_to_a_report(tmp_path, capsys):
