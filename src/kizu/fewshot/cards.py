@@ -46,10 +46,10 @@ def card_of(
         clean: the good pictures that could be read.
         more: notes on how far the figures can be trusted.
     """
-    parts = f"parts, of {folds}," if folds < len(support.labelled) else "labelled pictures"
+    part = f"of {folds} parts of the labelled pictures" if folds < len(support.labelled) else "labelled picture"
     method = (
-        f"Left out {parts} one at a time, and judged it by what was fitted to the others: outlines and alarms by the "
-        "best pooled IoU, drawn to what is likely of any class where few pictures show this one"
+        f"Each {part} was left out, and judged by what was fitted to the others: outlines and alarms by the best pooled "
+        "IoU, drawn to what is likely of any class where few pictures show this one"
     )
     notes = []
     if clean:
