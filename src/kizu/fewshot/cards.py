@@ -48,8 +48,8 @@ def card_of(
     """
     part = f"of {folds} parts of the labelled pictures" if folds < len(support.labelled) else "labelled picture"
     method = (
-        f"Each {part} was left out, and judged by what was fitted to the others: outlines and alarms by the best pooled "
-        "IoU, drawn to what is likely of any class where few pictures show this one"
+        f"Each {part} was left out, and judged by what was fitted to the others: outlines and alarms by the best "
+        "pooled IoU, drawn to what is likely of any class where few pictures show this one"
     )
     notes = []
     if clean:
