@@ -16,6 +16,7 @@ from kizu.inspection.calibrate import (
     choose_rule,
     class_share,
     conformal_level,
+    least_promised,
     needed_clean,
 )
 
@@ -50,6 +51,14 @@ def test_needed_clean_is_enough_and_not_too_much(alarms, classes):
     assert 1 - (1 - share) ** classes == pytest.approx(alarms)
     assert conformal_level(list(range(count)), share)[1]
     assert count == 1 or not conformal_level(list(range(count - 1)), share)[1]
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5])
+@pytest.mark.parametrize("count", [9, 58, 300])
+def test_the_least_share_that_can_be_promised(count, classes):
+    share = least_promised(count, classes)
+    assert needed_clean(share, classes) == count
+    assert needed_clean(0.99 * share, classes) > count
 
 
 def iou(pairs, level):
