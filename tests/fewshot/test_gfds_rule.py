@@ -360,7 +360,7 @@ def test_from_labels_to_a_report(tmp_path, capsys):
         ({"refine": "edges"}, "--refine belongs to --matcher kizu"),
         ({"refine_with": "x"}, "--refine belongs to --matcher kizu"),
         ({"mode": "detector"}, "--matcher belongs to --mode fewshot"),
-        ({"turns": False}, "--no-turns matters to --mode detector, --matcher sam2"),
+        ({"turns": False}, "--no-turns belongs to --mode detector, --matcher sam2"),
     ],
     ids=str,
 )

@@ -244,7 +244,7 @@ def test_from_labels_to_a_report(line, network, tmp_path, one_torch_thread):
         ({"matcher": "sam3"}, "no matcher is called 'sam3'; there are: kizu"),
         ({"matcher": "sam2", "network": ".", "mode": "detector"}, "--matcher belongs to --mode fewshot"),
         ({"network": ".", "mode": "detector"}, "--network belongs to --mode fewshot"),
-        ({"turns": False}, "--no-turns matters to --mode detector, --matcher sam2"),
+        ({"turns": False}, "--no-turns belongs to --mode detector, --matcher sam2"),
         ({"matcher": "sam2", "epochs": 3}, "--epochs belongs to --mode detector"),
     ],
     ids=str,

@@ -130,8 +130,8 @@ def fit(
     given = _given(of_detector)
     if mode == "fewshot" and turns is False and not (matcher == "sam2" or adapt or distil):
         raise KizuError(
-            "--no-turns matters to --mode detector, --matcher sam2, --adapt and --distil, for nothing else turns "
-            "pictures; leave it out"
+            "--no-turns belongs to --mode detector, --matcher sam2, --adapt and --distil: nothing else turns pictures; "
+            "leave it out"
         )
     if mode == "fewshot" and given:
         raise KizuError(f"--{next(iter(given))} belongs to --mode detector; give that too, or leave it out")
