@@ -198,7 +198,7 @@ def speed(repeats: int = 3) -> dict[str, float]:
         for repeat in range(repeats + 1):  # the first compiles and is not counted
             began = time.perf_counter()
             support = choose_support(line.split("train"), ["stain"], 5, line[:0], repeat, Skips(strict=True))
-            model, _ = fit_fewshot(support, 0.05, repeat)
+            model, _ = fit_fewshot(support, 0.05, repeat, refiner=refiner_from())
             fit_s.append(time.perf_counter() - began)
             began = time.perf_counter()
             predict_dataset(model, line.split("test"), Path(folder) / f"out{repeat}", show=False)
